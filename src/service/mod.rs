@@ -1,1 +1,31 @@
-//! (being written)
+//! Floor 3: the verbs of a server, free of HTTP and of SQL.
+//!
+//! Each service is a struct with the few things it needs, never the whole
+//! configuration. [`Services`] holds one of each; the hall builds it and the
+//! wire calls it. A service decides policy and knows neither status codes nor
+//! wire names of errors.
+
+pub mod grants;
+
+use crate::atproto::syntax::Did;
+
+/// Every service of this server, shared by all requests behind one `Arc`.
+pub struct Services {
+    /// What this server is called.
+    pub host: Host,
+}
+
+/// What this server is called, inside and outside.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Origin under which clients reach the server, without a slash at the
+    /// end: `https://pds.example.com`.
+    pub public_url: String,
+    /// Host name of [`Host::public_url`], without a port.
+    pub hostname: String,
+    /// The server's own identity: audience of sessions and of service tokens.
+    pub service_did: Did,
+    /// Suffixes under which accounts may take a handle, each with its leading
+    /// dot: `.pds.example.com`.
+    pub handle_domains: Vec<String>,
+}

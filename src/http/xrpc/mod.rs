@@ -1,0 +1,3 @@
+//! Handlers of methods, in rooms by lexicon group.
+
+pub mod server;

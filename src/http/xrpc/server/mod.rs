@@ -1,0 +1,5 @@
+//! `com.atproto.server`: accounts, sessions, and what this server is.
+
+mod description;
+
+pub use description::describe_server;

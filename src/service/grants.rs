@@ -1,0 +1,77 @@
+//! Who is calling, and what that lets them do: the access matrix as data.
+//!
+//! A credential becomes a [`Grant`]; a method asks for an [`Access`]. Whether
+//! one opens the other is a table here and nowhere else.
+
+use crate::atproto::syntax::Did;
+
+/// An account in the act of calling a method.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The account's DID.
+    pub did: Did,
+    /// What its credential was given for.
+    pub grant: Grant,
+}
+
+/// What a credential was given for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// A session of the account's own password.
+    Full,
+    /// A session of an app password with access to direct messages.
+    PrivilegedAppPassword,
+    /// A session of an app password.
+    AppPassword,
+    /// A session of a taken-down account, good for leaving with its data.
+    Takendown,
+    /// A session of somebody who waits in a sign-up queue.
+    SignupQueued,
+    /// A token for one call, signed with the account's own key.
+    Service,
+}
+
+/// What a method asks of its caller. The table of methods names one per line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing; a credential may still show more (see the `Viewer` extractor).
+    Anyone,
+    /// The administrator's password.
+    Admin,
+    /// A refresh token in place of an access token.
+    RefreshToken,
+    /// Nothing, or a service token of the DID that moves here.
+    SignUp,
+    /// To write records.
+    WriteRecords,
+    /// To upload a blob.
+    UploadBlob,
+    /// To replace the repository by an imported one.
+    ImportRepo,
+    /// To see how the account stands: status, missing blobs.
+    ReadStatus,
+    /// To change the handle.
+    UpdateHandle,
+    /// To have an identity operation signed.
+    SignIdentity,
+    /// To read what an identity operation should say, and to submit one.
+    SubmitIdentity,
+    /// To ask for a service token.
+    ServiceToken,
+    /// To call another service through this one.
+    Proxy,
+    /// To read one's own session.
+    ReadSession,
+    /// To confirm the e-mail address.
+    ConfirmEmail,
+    /// To change the e-mail address.
+    UpdateEmail,
+    /// To create app passwords, list invite codes, or ask for deletion.
+    ManageCredentials,
+    /// To list or revoke app passwords.
+    AppPasswords,
+    /// To activate or deactivate the account.
+    ManageAccount,
+    /// To read and write private preferences.
+    Preferences,
+}
