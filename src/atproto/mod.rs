@@ -10,6 +10,7 @@ pub mod crypto;
 pub mod data;
 pub mod did_doc;
 pub mod event;
+pub mod jws;
 pub mod lexicon;
 pub mod moment;
 pub mod plc;
