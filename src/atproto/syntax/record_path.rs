@@ -1,14 +1,8 @@
-//! The protocol's strings: every type here is proof that its text is valid.
-//!
-//! DIDs, handles, NSIDs, TIDs, record keys and datetimes are atrium-api's
-//! types; what it lacks or gets wrong (AT-URIs, languages, URIs, the path of a
-//! record) is ours.
-//!
-//! Spec: <https://atproto.com/specs/lexicon#string-formats>
-
-pub use atrium_api::types::string::{AtIdentifier, Datetime, Did, Handle, Nsid, RecordKey, Tid};
+//! The path of a record in its repository.
 
 use std::fmt;
+
+use super::{Did, Nsid, RecordKey};
 
 /// Where a record stands in its repository: `collection/rkey`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
