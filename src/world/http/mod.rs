@@ -15,6 +15,8 @@ mod body;
 mod fake;
 mod guard;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

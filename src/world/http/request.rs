@@ -205,7 +205,7 @@ impl Outbound {
     }
 
     /// Waits for a place among the requests to the host of `url`.
-    async fn place(
+    pub(super) async fn place(
         &self,
         door: Door,
         url: &Url,
