@@ -9,8 +9,13 @@
 //! Spec: <https://atproto.com/specs/xrpc>
 
 pub mod auth;
+mod cors;
+pub mod dispatch;
+mod encoding;
 pub mod error;
 pub mod input;
+mod log;
+mod panic;
 pub mod params;
 pub mod serve;
 pub mod table;
@@ -18,22 +23,55 @@ pub mod xrpc;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::routing::{any, get};
+use axum::{Router, middleware};
+use http::{HeaderMap, header};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
 use crate::service::Services;
 
 pub use error::XrpcError;
 pub use serve::serve;
 
-/// What a handler takes to reach the services: `State(services): State<App>`.
+/// What a handler takes to reach the services: `State(app): State<App>`.
 pub type App = Arc<Services>;
 
 /// What a handler answers with.
 pub type Answer<T> = Result<axum::Json<T>, XrpcError>;
 
+/// JSON below this size is sent as it is: compressing would cost more.
+const COMPRESSED_BYTES_MIN: u64 = 1_024;
+
 /// Everything this server answers, as one router.
-pub fn router(services: App) -> Router {
+pub fn router(app: App) -> Router {
+    let methods = Router::new()
+        .route("/xrpc/_health", get(xrpc::health))
+        .route("/xrpc/{*path}", any(dispatch::dispatch))
+        .layer(cors::layer());
     Router::new()
-        .route("/xrpc/{*path}", axum::routing::any(table::dispatch))
-        .with_state(services)
+        .merge(methods)
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(
+                    app.clone(),
+                    log::log_request,
+                ))
+                .layer(CompressionLayer::new().compress_when(compressible()))
+                .layer(CatchPanicLayer::custom(panic::answer)),
+        )
+        .with_state(app)
+}
+
+/// Only JSON: blobs are compressed already, and exports are streams whose
+/// readers would wait.
+fn compressible() -> impl Predicate {
+    let json = |_, _, headers: &HeaderMap, _: &http::Extensions| {
+        let content_type = headers
+            .get(header::CONTENT_TYPE)
+            .map(|value| value.as_bytes());
+        content_type.is_some_and(|value| value.starts_with(b"application/json"))
+    };
+    SizeAbove::new(COMPRESSED_BYTES_MIN).and(json)
 }

@@ -1,21 +1,119 @@
-//! The server's sockets: accept, serve, stop without cutting anybody off.
+//! The server's sockets: accept, serve, and stop without cutting anybody off.
+//!
+//! HTTP/1.1 and cleartext HTTP/2 on one port, for a reverse proxy in front or
+//! for a local network. Each connection is a task; [`serve`] returns when the
+//! last of them has finished after the stop.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
 
-/// Serves `router` on `listener` until `stop` resolves, then finishes the
-/// requests in hand and returns.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
+/// Connections open at once; further ones wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 8_192;
+/// Time for the head of a request, which is also how long an idle HTTP/1.1
+/// connection lives. Longer than the 120 s for which common reverse proxies
+/// keep theirs, so that it is the proxy who hangs up and no request is lost.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(130);
+/// Bytes of the head of an HTTP/1.1 request and of its read buffer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the headers of an HTTP/2 request.
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// Requests in flight on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// How often a silent HTTP/2 connection is asked whether it still lives, and
+/// for how long an answer is awaited.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIME_MAX: Duration = Duration::from_secs(20);
+/// Time that requests in hand are given after the stop.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(20);
+/// Pause after a failed accept (out of file descriptors, mostly), so that the
+/// loop does not spin while others close theirs.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `router` on `listener` until `stop` resolves; then refuses new
+/// connections, lets the requests in hand finish within [`STOP_TIME_MAX`], and
+/// closes what is left.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let mut connections = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = &mut stop => break,
+            next = next => next,
+        };
+        // What has finished leaves the set.
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, peer, router.clone(), graceful.watcher());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!("Could not accept a connection: {error}.");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown())
         .await
+        .is_err()
+    {
+        tracing::warn!(
+            "Closed {} connections that did not finish in time.",
+            connections.len()
+        );
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+    // An answer is written in one piece; waiting for more only delays it.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
+    let builder = builder();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("A connection ended early: {error}.");
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIME_MAX);
+    builder
 }

@@ -34,8 +34,10 @@ pub enum Grant {
 /// What a method asks of its caller. The table of methods names one per line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing; a credential may still show more (see the `Viewer` extractor).
+    /// Nothing, and nobody is asked who they are.
     Anyone,
+    /// Nothing; the owner of the data and the administrator see more.
+    AnyoneOrOwner,
     /// The administrator's password.
     Admin,
     /// A refresh token in place of an access token.
@@ -74,4 +76,11 @@ pub enum Access {
     ManageAccount,
     /// To read and write private preferences.
     Preferences,
+}
+
+impl Access {
+    /// Whether the answer depends on who asks.
+    pub fn depends_on_caller(self) -> bool {
+        self != Access::Anyone
+    }
 }

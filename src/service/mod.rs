@@ -8,11 +8,34 @@
 pub mod grants;
 
 use crate::atproto::syntax::Did;
+use crate::world::World;
 
 /// Every service of this server, shared by all requests behind one `Arc`.
 pub struct Services {
     /// What this server is called.
     pub host: Host,
+    /// The world outside.
+    pub world: World,
+    /// How large the things are that clients may send.
+    pub uploads: UploadLimits,
+}
+
+/// How large the things are that clients may send; the operator's choice.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadLimits {
+    /// Bytes of one blob.
+    pub blob_bytes_max: u64,
+    /// Bytes of a repository to import.
+    pub repository_bytes_max: u64,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self {
+            blob_bytes_max: 5 * 1024 * 1024,
+            repository_bytes_max: u64::MAX,
+        }
+    }
 }
 
 /// What this server is called, inside and outside.

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -52,6 +53,39 @@ impl XrpcError {
     /// 403 with a name.
     pub fn forbidden(name: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, name, message)
+    }
+
+    /// 413: a body over its limit.
+    pub fn payload_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PayloadTooLarge",
+            "Request entity too large",
+        )
+    }
+
+    /// 415: a body in a form that is not read here.
+    pub fn unsupported_media_type(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            message,
+        )
+    }
+
+    /// What became of a body that could not be read to its end. The kinds are
+    /// those of `Upload::into_stream`.
+    pub fn of_upload(error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::FileTooLarge => Self::payload_too_large(),
+            ErrorKind::TimedOut => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "RequestTimeout",
+                "Request body did not arrive in time",
+            ),
+            ErrorKind::InvalidData => Self::invalid_request("Request body could not be read"),
+            _ => Self::internal(error),
+        }
     }
 
     /// 501: no such method here.

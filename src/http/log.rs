@@ -1,0 +1,27 @@
+//! One line per request: what was asked, how it ended, how long it took.
+//!
+//! Never who asked, never the query, a header or a body: those hold tokens
+//! and private things.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::App;
+
+/// Logs a request when its answer begins.
+pub async fn log_request(State(app): State<App>, request: Request, next: Next) -> Response {
+    let began_us = app.world.clock.now_us();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let duration_ms = app.world.clock.now_us().saturating_sub(began_us) as f64 / 1_000.0;
+    tracing::info!(
+        path,
+        status,
+        duration_ms,
+        "{method} {path} was answered {status}."
+    );
+    response
+}
