@@ -8,9 +8,20 @@
 //!
 //! Spec: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
-use serde::{Deserialize, Serialize};
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::crypto::{PublicKey, SigningKey};
+use super::crypto::{BadSignature, HighS, PublicKey, SigningKey};
+
+/// The most characters that are read. A DID may have 2,048 characters and a
+/// token names two.
+const TOKEN_CHARS_MAX: usize = 16 * 1024;
+
+/// The name of the key that signs for an account, when the header names none.
+const KEY_ID_DEFAULT: &str = "#atproto";
+
+/// Types of other tokens, which must not pass for service tokens.
+const TYPES_REFUSED: [&str; 3] = ["at+jwt", "refresh+jwt", "dpop+jwt"];
 
 /// What a service token claims. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,50 +43,163 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
-/// A token that was read but not believed.
-#[derive(Clone, Debug)]
-pub struct Token<'t> {
-    text: &'t str,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Header {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    typ: Option<String>,
+    alg: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kid: Option<String>,
+    /// Extensions that a reader must understand; we understand none.
+    #[serde(default, skip_serializing)]
+    crit: Option<serde::de::IgnoredAny>,
 }
 
-/// Why a token is not a service token, or not a true one.
-#[derive(Debug, thiserror::Error)]
+/// A token that was read but not believed.
+#[derive(Clone)]
+pub struct Token<'t> {
+    header: Header,
+    claims: Claims,
+    /// The first two parts, which are what is signed.
+    signed: &'t str,
+    signature: Vec<u8>,
+}
+
+/// Why a text is not a service token, or not a true one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// Not three parts of base64url with JSON in the first two.
-    #[error("not a compact JWS")]
+    /// Not three parts of base64url with the claims and the header in JSON.
+    #[error("not a compact JWS with the claims of a service token")]
     Malformed,
+    /// It is a token of another kind, such as a session's.
+    #[error("a token of the type {0} is not a service token")]
+    Type(String),
+    /// The algorithm is not the one of the issuer's key.
+    #[error("the token is signed with {found}, the key is for {expected}")]
+    Algorithm {
+        /// What the key is for.
+        expected: &'static str,
+        /// What the header says.
+        found: String,
+    },
+    /// The signature does not match.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
 }
 
 /// Signs `claims` and returns the token.
-pub fn sign(_key: &SigningKey, _claims: &Claims) -> String {
-    unreachable!("being written")
+pub fn sign(key: &SigningKey, claims: &Claims) -> String {
+    let header = Header {
+        typ: Some("JWT".to_owned()),
+        alg: key.curve().jwt_alg().to_owned(),
+        kid: None,
+        crit: None,
+    };
+    let mut token = format!("{}.{}", write_part(&header), write_part(claims));
+    let signature = key.sign(token.as_bytes());
+    token.push('.');
+    BASE64URL_NOPAD.encode_append(&signature, &mut token);
+    token
 }
 
 impl<'t> Token<'t> {
     /// Reads a token without verifying it.
     ///
     /// # Errors
-    /// See [`JwsError`].
+    /// [`JwsError::Malformed`] and [`JwsError::Type`].
     pub fn parse(text: &'t str) -> Result<Self, JwsError> {
-        Ok(Self { text })
+        if text.len() > TOKEN_CHARS_MAX {
+            return Err(JwsError::Malformed);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(JwsError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(JwsError::Malformed)?;
+        let header: Header = read_part(header)?;
+        if header.crit.is_some() {
+            return Err(JwsError::Malformed);
+        }
+        if let Some(typ) = header.typ.as_deref().map(media_type)
+            && TYPES_REFUSED.contains(&typ.as_str())
+        {
+            return Err(JwsError::Type(typ));
+        }
+        Ok(Self {
+            header,
+            claims: read_part(claims)?,
+            signed,
+            signature: decode(signature)?,
+        })
     }
 
     /// Returns what the token claims; believe it after [`Token::verify`].
     pub fn claims(&self) -> &Claims {
-        unreachable!("being written {}", self.text)
+        &self.claims
     }
 
-    /// Returns the name of the key in the issuer's DID document, from the
-    /// header, or the default `#atproto`.
+    /// Returns the claims of a token that is no longer needed.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
+    /// Returns the DID of the issuer, without the name of a key.
+    pub fn issuer(&self) -> &str {
+        let iss = &self.claims.iss;
+        iss.split_once('#').map_or(iss, |(did, _)| did)
+    }
+
+    /// Returns the name of the issuer's key in its DID document, with no `#`
+    /// before it: from the header, or `atproto` by default. The older way,
+    /// a name after the issuer's DID, is read too.
     pub fn key_id(&self) -> &str {
-        unreachable!("being written")
+        let kid = self.header.kid.as_deref();
+        let named = kid.or_else(|| self.claims.iss.find('#').map(|at| &self.claims.iss[at..]));
+        let id = named.unwrap_or(KEY_ID_DEFAULT);
+        id.rsplit_once('#').map_or(id, |(_, name)| name)
     }
 
-    /// Checks the signature and that `alg` is the one of the key's curve.
+    /// Checks the signature, and that the algorithm in the header is the one
+    /// of the key: a token cannot choose how it is verified.
     ///
     /// # Errors
-    /// See [`JwsError`].
-    pub fn verify(&self, _key: &PublicKey) -> Result<(), JwsError> {
-        unreachable!("being written")
+    /// [`JwsError::Algorithm`] and [`JwsError::Signature`].
+    pub fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let expected = key.curve().jwt_alg();
+        if self.header.alg != expected {
+            let found = self.header.alg.clone();
+            return Err(JwsError::Algorithm { expected, found });
+        }
+        key.verify(self.signed.as_bytes(), &self.signature, HighS::Accept)?;
+        Ok(())
     }
+}
+
+impl std::fmt::Debug for Token<'_> {
+    /// Leaves the signature out, without which the token is worth nothing.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A JWT's type is a media type whose `application/` may be left out.
+fn media_type(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/")
+        .map(str::to_owned)
+        .unwrap_or(typ)
+}
+
+fn write_part(part: &impl Serialize) -> String {
+    let json = serde_json::to_vec(part).expect("a struct of texts and numbers has a JSON form");
+    BASE64URL_NOPAD.encode(&json)
+}
+
+fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, JwsError> {
+    serde_json::from_slice(&decode(part)?).map_err(|_| JwsError::Malformed)
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
+    BASE64URL_NOPAD
+        .decode(part.as_bytes())
+        .map_err(|_| JwsError::Malformed)
 }

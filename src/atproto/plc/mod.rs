@@ -6,7 +6,12 @@
 //!
 //! Spec: <https://web.plc.directory/spec/v0.1/did-plc>
 
+mod limits;
 pub mod log;
 mod operation;
+mod state;
 
-pub use operation::{InvalidOperation, Operation, Service, State, Unsigned};
+pub use limits::{LimitBroken, OPERATION_BYTES_MAX};
+pub use operation::{InvalidOperation, Operation, Unsigned};
+pub(in crate::atproto) use state::handle_of_alias;
+pub use state::{Service, State};
