@@ -1,0 +1,31 @@
+//! `[proxy]`: requests that are handed on to other services.
+
+use std::time::Duration;
+
+use crate::config::reader::Reader;
+
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+const RESPONSE_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// Section `[proxy]`.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// How long a service may take to begin its answer.
+    pub headers_timeout: Duration,
+    /// How long it may pause within its answer.
+    pub body_timeout: Duration,
+    /// Largest answer that is handed on.
+    pub response_bytes_max: u64,
+}
+
+impl ProxyConfig {
+    pub(in crate::config) fn read(reader: &mut Reader) -> Self {
+        let mut section = reader.section("proxy");
+        Self {
+            headers_timeout: section.millis("headers_timeout_ms", HEADERS_TIMEOUT),
+            body_timeout: section.millis("body_timeout_ms", BODY_TIMEOUT),
+            response_bytes_max: section.or("response_bytes_max", RESPONSE_BYTES_MAX),
+        }
+    }
+}
