@@ -10,6 +10,8 @@ pub mod crypto;
 pub mod data;
 pub mod did_doc;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod interop;
 pub mod jws;
 pub mod lexicon;
 pub mod moment;

@@ -36,17 +36,13 @@ impl Value {
 
 /// Reads a value that stands inside `depth` containers.
 fn read_at(reader: &mut Reader<'_>, depth: usize) -> Result<Value, DataError> {
-    let at = reader.position();
     Ok(match reader.item()? {
         Item::Null => Value::Null,
         Item::Bool(value) => Value::Bool(value),
         Item::Int(number) => Value::Int(number),
         Item::Text(text) => Value::Text(text.to_owned()),
         Item::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-        Item::Link(cid) => {
-            let link = Link::from_bytes(cid).ok_or(wrong(at, "a link that is not a CID"))?;
-            Value::Link(link)
-        }
+        Item::Link(cid) => Value::Link(Link::checked(cid)),
         Item::List(_) | Item::Map(_) if depth == DEPTH_MAX => return Err(DataError::TooDeep),
         Item::List(length) => Value::List(read_list(reader, depth, length)?),
         Item::Map(length) => Value::Map(read_map(reader, depth, length)?),

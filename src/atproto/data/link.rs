@@ -3,14 +3,23 @@
 //! What we write links only in the blessed form ([`Cid`]). A record that was
 //! signed elsewhere may hold a link of another kind; its bytes are kept.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{Encoding, Specification};
 
 use crate::atproto::Cid;
 
 /// Bytes of a link's CID, at most.
 pub const LINK_BYTES_MAX: usize = 100;
+
+/// Multibase's `b`: RFC 4648 in lower case, without padding.
+static BASE32_LOWER: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut base32 = Specification::new();
+    base32.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    base32
+        .encoding()
+        .expect("32 different symbols make an encoding")
+});
 
 /// A CID of version 1 with any codec and any hash. Ordered by its bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +30,11 @@ impl Link {
     /// of the length that it says. `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         is_cid_v1(bytes).then(|| Self(bytes.into()))
+    }
+
+    /// Takes bytes that passed [`is_cid_v1`].
+    pub(super) fn checked(cid: &[u8]) -> Self {
+        Self(cid.into())
     }
 
     /// Returns the binary form of the CID.
@@ -43,7 +57,9 @@ impl From<Cid> for Link {
 impl fmt::Display for Link {
     /// Writes the CID in base32.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text_of(&self.0))
+        let mut text = String::new();
+        write_text(&self.0, &mut text);
+        f.write_str(&text)
     }
 }
 
@@ -53,12 +69,10 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Returns the base32 text of a CID's binary form.
-pub(super) fn text_of(cid: &[u8]) -> String {
-    let mut text = BASE32_NOPAD.encode(cid);
-    text.make_ascii_lowercase();
-    text.insert(0, 'b');
-    text
+/// Appends the base32 text of a CID's binary form.
+pub(super) fn write_text(cid: &[u8], out: &mut String) {
+    out.push('b');
+    BASE32_LOWER.encode_append(cid, out);
 }
 
 /// Says whether `bytes` are a CID of version 1, complete and with nothing after.

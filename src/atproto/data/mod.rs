@@ -18,13 +18,15 @@ mod decode;
 mod encode;
 mod json;
 mod link;
+#[cfg(test)]
+mod tests;
 mod transcode;
 mod value;
 
 pub use blob::{BlobRef, LegacyBlobRef};
 pub use json::{from_json, from_json_value};
 pub use link::Link;
-pub use transcode::cbor_to_json;
+pub use transcode::{cbor_to_json, write_json_text};
 pub use value::{Map, Value};
 
 /// Containers inside containers; the outermost one is the first.

@@ -221,7 +221,7 @@ fn has<T>(field: &Option<T>) -> usize {
     usize::from(field.is_some())
 }
 
-fn check_blocks(blocks: &[u8], max_bytes: usize) -> Result<(), EventError> {
+pub(super) fn check_blocks(blocks: &[u8], max_bytes: usize) -> Result<(), EventError> {
     match blocks.len() {
         size_bytes if size_bytes > max_bytes => Err(EventError::BlocksTooLarge {
             size_bytes,

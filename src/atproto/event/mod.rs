@@ -10,6 +10,8 @@
 
 mod frame;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use super::{
     Cid, Moment,
