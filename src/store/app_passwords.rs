@@ -1,0 +1,97 @@
+//! App passwords: further passwords of an account, with less power.
+
+use crate::atproto::Moment;
+
+use super::{
+    AccountId, Batch, Db, StoreError,
+    batch::Unmet,
+    engine::{BadColumn, Row, Sql},
+};
+
+/// An app password as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppPassword {
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its name, unique in the account.
+    pub name: String,
+    /// The hash of the password.
+    pub password_hash: String,
+    /// What it may do.
+    pub power: Power,
+    /// When it was made.
+    pub created_at: Moment,
+}
+
+/// What an app password may do beyond the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// The usual.
+    Basic,
+    /// Also direct messages and moving out.
+    Privileged,
+}
+
+static INSERT: Sql = Sql::new(
+    "INSERT INTO app_passwords (account_id, name, password_hash, privileged_at, created_at)
+     VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT DO NOTHING",
+);
+
+/// Adds an app password, or fails with [`Unmet::AppPasswordNameTaken`].
+pub fn insert(batch: &mut Batch, new: &AppPassword) {
+    let privileged_at = match new.power {
+        Power::Basic => None,
+        Power::Privileged => Some(new.created_at),
+    };
+    let statement = INSERT
+        .bind(new.account)
+        .bind(&new.name)
+        .bind(&new.password_hash)
+        .bind(privileged_at)
+        .bind(new.created_at);
+    batch.add_one(statement, Unmet::AppPasswordNameTaken);
+}
+
+static LIST: Sql = Sql::new(
+    "SELECT account_id, name, password_hash, privileged_at, created_at
+     FROM app_passwords WHERE account_id = $1 ORDER BY created_at DESC, name",
+);
+
+fn app_password(row: &Row<'_>) -> Result<AppPassword, BadColumn> {
+    let privileged_at: Option<Moment> = row.at(3)?;
+    Ok(AppPassword {
+        account: row.at(0)?,
+        name: row.at(1)?,
+        password_hash: row.at(2)?,
+        power: privileged_at.map_or(Power::Basic, |_| Power::Privileged),
+        created_at: row.at(4)?,
+    })
+}
+
+/// Lists the app passwords of an account, the newest first.
+pub async fn list(db: &Db, account: AccountId) -> Result<Vec<AppPassword>, StoreError> {
+    db.rows(LIST.bind(account), app_password).await
+}
+
+static FIND: Sql = Sql::new(
+    "SELECT account_id, name, password_hash, privileged_at, created_at
+     FROM app_passwords WHERE account_id = $1 AND name = $2",
+);
+
+/// Finds an app password by its name.
+pub async fn find(
+    db: &Db,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<AppPassword>, StoreError> {
+    db.row(FIND.bind(account).bind(name), app_password).await
+}
+
+static DELETE: Sql = Sql::new("DELETE FROM app_passwords WHERE account_id = $1 AND name = $2");
+
+/// Deletes an app password and ends the logins that began with it.
+pub fn delete(batch: &mut Batch, account: AccountId, name: &str) {
+    super::sessions::delete_of_app_password(batch, account, name);
+    batch.add(DELETE.bind(account).bind(name));
+}

@@ -1,0 +1,207 @@
+//! Records: the values of a repository under their paths.
+//!
+//! The key is the path as one text, so the order of the rows is the order of
+//! the tree. Records are written by the [`super::committer`] only; this module
+//! reads them, singly, by collection, or all in order from a [`Snapshot`].
+
+use bytes::Bytes;
+
+use crate::atproto::{
+    Cid,
+    syntax::{Nsid, RecordKey, RecordPath, Tid},
+};
+
+use super::{
+    AccountId, Db, RowStream, Snapshot, StoreError,
+    engine::{BadColumn, Row, Sql},
+};
+
+/// A record as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Where it stands.
+    pub path: RecordPath,
+    /// The CID of its value.
+    pub cid: Cid,
+    /// The revision in which it was written.
+    pub rev: Tid,
+    /// Its value, encoded as it is signed.
+    pub value: Bytes,
+}
+
+static FIND: Sql =
+    Sql::new("SELECT path, cid, rev, value FROM records WHERE account_id = $1 AND path = $2");
+
+fn record(row: &Row<'_>) -> Result<Record, BadColumn> {
+    Ok(Record {
+        path: row.at(0)?,
+        cid: row.at(1)?,
+        rev: row.at(2)?,
+        value: row.at(3)?,
+    })
+}
+
+/// Finds a record by its path.
+pub async fn find(
+    db: &Db,
+    account: AccountId,
+    path: &RecordPath,
+) -> Result<Option<Record>, StoreError> {
+    db.row(FIND.bind(account).bind(path), record).await
+}
+
+/// In which order records of a collection are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By key, the greatest first: the newest first, where keys are TIDs.
+    Descending,
+    /// By key, the smallest first.
+    Ascending,
+}
+
+/// A page of a collection.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The order.
+    pub order: Order,
+    /// The key after which the page begins, in that order.
+    pub after: Option<RecordKey>,
+    /// How many records at most.
+    pub limit: u32,
+}
+
+static LIST_ASCENDING: Sql = Sql::new(
+    "SELECT path, cid, rev, value FROM records
+     WHERE account_id = $1 AND path > $2 AND path < $3 ORDER BY path LIMIT $4",
+);
+static LIST_DESCENDING: Sql = Sql::new(
+    "SELECT path, cid, rev, value FROM records
+     WHERE account_id = $1 AND path > $2 AND path < $3 ORDER BY path DESC LIMIT $4",
+);
+
+/// Lists the records of a collection.
+pub async fn list(
+    db: &Db,
+    account: AccountId,
+    collection: &Nsid,
+    page: &Page,
+) -> Result<Vec<Record>, StoreError> {
+    let (mut low, mut high) = bounds_of(collection.as_str());
+    let after = page.after.as_ref();
+    let after = after.map(|rkey| format!("{}/{}", collection.as_str(), rkey.as_str()));
+    let sql = match page.order {
+        Order::Ascending => {
+            low = after.unwrap_or(low);
+            &LIST_ASCENDING
+        }
+        Order::Descending => {
+            high = after.unwrap_or(high);
+            &LIST_DESCENDING
+        }
+    };
+    let statement = sql.bind(account).bind(low).bind(high).bind(page.limit);
+    db.rows(statement, record).await
+}
+
+/// Returns the paths between which, both excluded, a collection's paths lie.
+fn bounds_of(collection: &str) -> (String, String) {
+    // '0' is the character after '/'.
+    (format!("{collection}/"), format!("{collection}0"))
+}
+
+static FIRST_PATH_FROM: Sql =
+    Sql::new("SELECT path FROM records WHERE account_id = $1 AND path >= $2 ORDER BY path LIMIT 1");
+
+/// Collections of one account that [`list_collections`] returns at most.
+pub const COLLECTIONS_MAX: usize = 10_000;
+
+/// Lists the collections in which an account has records, by name.
+///
+/// One point read for each, however many records there are; at most
+/// [`COLLECTIONS_MAX`].
+pub async fn list_collections(db: &Db, account: AccountId) -> Result<Vec<Nsid>, StoreError> {
+    let mut collections: Vec<Nsid> = Vec::new();
+    let mut from = String::new();
+    while collections.len() < COLLECTIONS_MAX {
+        let statement = FIRST_PATH_FROM.bind(account).bind(&from);
+        let path: Option<RecordPath> = db.row(statement, |row| row.at(0)).await?;
+        let Some(path) = path else { break };
+        from = bounds_of(path.collection.as_str()).1;
+        collections.push(path.collection);
+    }
+    collections.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    Ok(collections)
+}
+
+static COUNT: Sql = Sql::new("SELECT count(*) FROM records WHERE account_id = $1");
+
+/// Counts the records of an account.
+pub async fn count(db: &Db, account: AccountId) -> Result<i64, StoreError> {
+    let count = db.row(COUNT.bind(account), |row| row.at(0)).await?;
+    Ok(count.unwrap_or(0))
+}
+
+/// The key of a record and the CID of its value: what the tree is made of.
+///
+/// The path is the text that was valid when it was written; it is not parsed
+/// again, since a tree is made of hundreds of thousands of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// `collection/rkey`.
+    pub path: String,
+    /// The CID of the value.
+    pub cid: Cid,
+    /// The revision in which it was written.
+    pub rev: String,
+}
+
+static STREAM_ENTRIES: Sql =
+    Sql::new("SELECT path, cid, rev FROM records WHERE account_id = $1 ORDER BY path");
+
+/// Streams the paths and CIDs of all records in the tree's order.
+pub fn stream_entries(snapshot: &Snapshot, account: AccountId) -> RowStream<RecordEntry> {
+    snapshot.stream(STREAM_ENTRIES.bind(account), |row| {
+        Ok(RecordEntry {
+            path: row.at(0)?,
+            cid: row.at(1)?,
+            rev: row.at(2)?,
+        })
+    })
+}
+
+/// A value and its CID, as an export sends them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordValue {
+    /// `collection/rkey`.
+    pub path: String,
+    /// The CID of the value.
+    pub cid: Cid,
+    /// The value, encoded.
+    pub value: Bytes,
+}
+
+static STREAM_VALUES: Sql =
+    Sql::new("SELECT path, cid, value FROM records WHERE account_id = $1 ORDER BY path");
+static STREAM_VALUES_SINCE: Sql = Sql::new(
+    "SELECT path, cid, value FROM records WHERE account_id = $1 AND rev > $2 ORDER BY path",
+);
+
+/// Streams all records in the tree's order, or those that are newer than a
+/// revision.
+pub fn stream_values(
+    snapshot: &Snapshot,
+    account: AccountId,
+    since: Option<&Tid>,
+) -> RowStream<RecordValue> {
+    let statement = match since {
+        None => STREAM_VALUES.bind(account),
+        Some(rev) => STREAM_VALUES_SINCE.bind(account).bind(rev),
+    };
+    snapshot.stream(statement, |row| {
+        Ok(RecordValue {
+            path: row.at(0)?,
+            cid: row.at(1)?,
+            value: row.at(2)?,
+        })
+    })
+}
