@@ -6,6 +6,7 @@
 //! wire names of errors.
 
 pub mod grants;
+pub mod identity;
 pub mod tasks;
 
 use crate::atproto::syntax::Did;

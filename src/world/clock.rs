@@ -94,10 +94,7 @@ impl Clock {
 
     /// Returns an interval whose first tick comes after one `period`.
     pub fn interval(&self, period: Duration) -> Interval {
-        Interval {
-            clock: self.clone(),
-            period,
-        }
+        Interval { clock: self.clone(), period }
     }
 
     /// Moves a fake clock forward and wakes whoever waited for that; the system's
@@ -153,14 +150,9 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the clock that everyone else asks"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everyone else asks")]
 fn system_us() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, micros)
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, micros)
 }
 
 #[cfg(test)]

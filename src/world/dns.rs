@@ -109,10 +109,7 @@ impl Dns {
             Kind::Resolver(resolver, _) => {
                 let answer = limited(resolver.txt_lookup(absolute(name))).await?;
                 let records = answer.iter().flat_map(|answer| answer.answers());
-                Ok(records
-                    .filter_map(|r| text(&r.data))
-                    .take(VALUES_MAX)
-                    .collect())
+                Ok(records.filter_map(|r| text(&r.data)).take(VALUES_MAX).collect())
             }
         }
     }
@@ -191,10 +188,7 @@ async fn limited<T>(
         Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsError::TimedOut),
         Ok(Ok(answer)) => Ok(Some(answer)),
         Ok(Err(NetError::Dns(Answered::NoRecordsFound(none))))
-            if matches!(
-                none.response_code,
-                ResponseCode::NoError | ResponseCode::NXDomain
-            ) =>
+            if matches!(none.response_code, ResponseCode::NoError | ResponseCode::NXDomain) =>
         {
             Ok(None)
         }

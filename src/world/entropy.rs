@@ -96,10 +96,7 @@ impl Entropy {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the randomness that everyone else asks for"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the randomness that everyone else asks for")]
 fn system_fill(out: &mut [u8]) {
     getrandom::fill(out).expect("an operating system without randomness cannot run a server");
 }
@@ -123,11 +120,7 @@ mod tests {
             for length in [0, 1, 5, 8, 13] {
                 let token = entropy.token_base32(length);
                 assert_eq!(token.len(), length);
-                assert!(
-                    token
-                        .bytes()
-                        .all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
-                );
+                assert!(token.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')));
             }
             assert_eq!(entropy.token_hex(16).len(), 32);
             let uuid = entropy.uuid();

@@ -95,11 +95,7 @@ impl Mail {
 
 fn print(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     let Letter { to, subject, text } = letter;
-    writeln!(
-        out,
-        "\n--- mail to {to}: {subject}\n{}\n---",
-        text.trim_end()
-    )?;
+    writeln!(out, "\n--- mail to {to}: {subject}\n{}\n---", text.trim_end())?;
     out.flush()
 }
 

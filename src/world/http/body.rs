@@ -158,8 +158,6 @@ impl Stream for AnswerBody {
 impl std::fmt::Debug for AnswerBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let size_bytes = self.size_bytes;
-        f.debug_struct("AnswerBody")
-            .field("size_bytes", &size_bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("AnswerBody").field("size_bytes", &size_bytes).finish_non_exhaustive()
     }
 }

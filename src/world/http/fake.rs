@@ -41,11 +41,7 @@ impl FakeNet {
                 && here.set_ip_host(address.ip()).is_ok()
                 && here.set_port(Some(address.port())).is_ok();
             let name = HeaderValue::from_str(url.authority()).ok();
-            return if moved {
-                Ok(Way::Server(here, name))
-            } else {
-                Err(nobody())
-            };
+            return if moved { Ok(Way::Server(here, name)) } else { Err(nobody()) };
         }
         match (door, is_this_machine(url)) {
             (Door::Trusted, true) => Ok(Way::Server(url.clone(), None)),
@@ -77,14 +73,7 @@ impl Outbound {
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         let body = body.into();
-        self.put(
-            url,
-            Answer {
-                status,
-                headers,
-                body,
-            },
-        );
+        self.put(url, Answer { status, headers, body });
     }
 
     /// Makes every request for `url` be sent on to `location`.
@@ -95,14 +84,7 @@ impl Outbound {
         }
         let status = StatusCode::FOUND;
         let body = Bytes::new();
-        self.put(
-            url,
-            Answer {
-                status,
-                headers,
-                body,
-            },
-        );
+        self.put(url, Answer { status, headers, body });
     }
 
     /// Puts the server at `address` behind the name `host`, http and https alike.
@@ -116,17 +98,14 @@ impl Outbound {
     pub fn forget(&self, url: &Url) {
         if let Some(fake) = &self.0.fake {
             fake.answers.write().remove(url.as_str());
-            fake.servers
-                .write()
-                .remove(url.host_str().unwrap_or_default());
+            fake.servers.write().remove(url.host_str().unwrap_or_default());
         }
     }
 
     /// Takes the addresses that were asked for since the last call, in order.
     pub fn asked(&self) -> Vec<String> {
         let fake = self.0.fake.as_ref();
-        fake.map(|fake| std::mem::take(&mut *fake.asked.write()))
-            .unwrap_or_default()
+        fake.map(|fake| std::mem::take(&mut *fake.asked.write())).unwrap_or_default()
     }
 
     fn put(&self, url: &str, answer: Answer) {

@@ -148,9 +148,7 @@ impl Outbound {
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let network = self.0.network;
-        f.debug_struct("Outbound")
-            .field("network", &network)
-            .finish_non_exhaustive()
+        f.debug_struct("Outbound").field("network", &network).finish_non_exhaustive()
     }
 }
 

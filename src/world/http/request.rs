@@ -104,17 +104,9 @@ impl Request {
             let again = (redirects_left > 0).then(|| self.again());
             let streamed = self.stream().await?;
             let (Some(mut next), true) = (again, streamed.status.is_redirection()) else {
-                let Streamed {
-                    status,
-                    headers,
-                    body,
-                } = streamed;
+                let Streamed { status, headers, body } = streamed;
                 let body = body.whole().await?;
-                return Ok(Answer {
-                    status,
-                    headers,
-                    body,
-                });
+                return Ok(Answer { status, headers, body });
             };
             next.url = redirected(&next.url, &streamed.headers)?;
             if next.door == Door::Guarded {
@@ -152,10 +144,7 @@ impl Request {
         if let Some(name) = name {
             headers.insert(header::HOST, name);
         }
-        let permit = self
-            .outbound
-            .place(self.door, &self.url, self.timeout)
-            .await?;
+        let permit = self.outbound.place(self.door, &self.url, self.timeout).await?;
         let progress = Progress::new();
         let mut request = client.request(self.method, url).headers(headers);
         if let Some(body) = self.body.into_reqwest(&progress) {
@@ -165,26 +154,14 @@ impl Request {
         let (status, headers) = (response.status(), response.headers().clone());
         let pieces = response.bytes_stream();
         let body = AnswerBody::new(pieces, self.size_bytes_max, IDLE_TIMEOUT, Some(permit));
-        Ok(Streamed {
-            status,
-            headers,
-            body,
-        })
+        Ok(Streamed { status, headers, body })
     }
 
     fn canned(&self, answer: Answer) -> Streamed {
-        let Answer {
-            status,
-            headers,
-            body,
-        } = answer;
+        let Answer { status, headers, body } = answer;
         let pieces = futures_util::stream::iter([Ok::<Bytes, reqwest::Error>(body)]);
         let body = AnswerBody::new(pieces, self.size_bytes_max, IDLE_TIMEOUT, None);
-        Streamed {
-            status,
-            headers,
-            body,
-        }
+        Streamed { status, headers, body }
     }
 }
 
@@ -216,10 +193,7 @@ impl Outbound {
             Door::Guarded => GUARDED_PER_HOST_MAX,
         };
         let host = url.host_str().unwrap_or_default().to_owned();
-        let lane = self
-            .0
-            .lanes
-            .get_with((door, host), || Arc::new(Semaphore::new(places)));
+        let lane = self.0.lanes.get_with((door, host), || Arc::new(Semaphore::new(places)));
         let place = tokio::time::timeout(patience, lane.acquire_owned()).await;
         place.ok().and_then(Result::ok).ok_or(HttpError::Busy)
     }
@@ -248,9 +222,7 @@ async fn answered(
 }
 
 fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, HttpError> {
-    let location = headers
-        .get(header::LOCATION)
-        .and_then(|value| value.to_str().ok());
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     let next = location.and_then(|location| from.join(location).ok());
     next.ok_or(HttpError::Redirected)
 }
@@ -284,9 +256,7 @@ pub(super) fn client(checked: Option<Checked>) -> reqwest::Client {
         Some(checked) => builder.dns_resolver(guard::resolver(checked)),
         None => builder,
     };
-    builder
-        .build()
-        .expect("constant settings and a finished TLS configuration build a client")
+    builder.build().expect("constant settings and a finished TLS configuration build a client")
 }
 
 fn tls() -> rustls::ClientConfig {

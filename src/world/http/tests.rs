@@ -25,10 +25,7 @@ async fn serve_once(until: &'static str, answer: &'static str) -> (SocketAddr, S
         if answer.is_empty() {
             std::future::pending::<()>().await;
         }
-        stream
-            .write_all(answer.as_bytes())
-            .await
-            .expect("an open connection");
+        stream.write_all(answer.as_bytes()).await.expect("an open connection");
         asked
     };
     (address, Box::pin(served))
@@ -41,12 +38,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut piece = [0; 1024];
     while !asked.ends_with(end.as_bytes()) {
         let read = stream.read(&mut piece).await.expect("an open connection");
-        assert_ne!(
-            read,
-            0,
-            "closed after {:?}",
-            String::from_utf8_lossy(&asked)
-        );
+        assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&asked));
         asked.extend_from_slice(&piece[..read]);
     }
     String::from_utf8(asked).expect("text")
@@ -66,21 +58,13 @@ async fn a_name_that_leads_inside_is_refused_and_nobody_is_connected_to() {
     let evil = url(&format!("https://evil.example:{port}/"));
     let request = outbound.guarded(evil).expect("nothing to see in the URL");
     let refused = request.fetch().await.expect_err("refused");
-    assert!(
-        matches!(refused, HttpError::Refused(Refused::NotPublic)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, HttpError::Refused(Refused::NotPublic)), "{refused:?}");
     let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(connected.is_err(), "a connection was made");
 
-    let gone = outbound
-        .guarded(url("https://gone.example/"))
-        .expect("nothing to see");
+    let gone = outbound.guarded(url("https://gone.example/")).expect("nothing to see");
     let refused = gone.fetch().await.expect_err("refused");
-    assert!(
-        matches!(refused, HttpError::Refused(Refused::NoAddress)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, HttpError::Refused(Refused::NoAddress)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -88,9 +72,7 @@ async fn a_developers_guard_lets_this_machine_through() {
     let (address, served) =
         serve_once("\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     let outbound = Outbound::new(Dns::fake(), Network::Local);
-    let request = outbound
-        .guarded(url(&format!("http://{address}/")))
-        .expect("let through");
+    let request = outbound.guarded(url(&format!("http://{address}/"))).expect("let through");
     let (answer, _) = tokio::join!(request.fetch(), served);
     assert_eq!(answer.expect("an answer").body, "ok");
 }
@@ -109,10 +91,7 @@ async fn bodies_stream_both_ways_and_only_the_given_headers_are_sent() {
         .guarded(url("https://appview.example/xrpc/a.b.c?x=%20y&z"))
         .expect("a good URL")
         .method(Method::POST)
-        .header(
-            ::http::header::CONTENT_LENGTH,
-            ::http::HeaderValue::from_static("6"),
-        )
+        .header(::http::header::CONTENT_LENGTH, ::http::HeaderValue::from_static("6"))
         .body(RequestBody::Pieces(pieces.boxed()))
         .stream();
     let (streamed, asked) = tokio::join!(streamed, served);
@@ -122,19 +101,10 @@ async fn bodies_stream_both_ways_and_only_the_given_headers_are_sent() {
         (201, &"1".parse().expect("text"))
     );
     assert_eq!(streamed.body.whole().await.expect("a body"), "hi");
-    assert!(
-        asked.starts_with("POST /xrpc/a.b.c?x=%20y&z HTTP/1.1\r\n"),
-        "{asked}"
-    );
+    assert!(asked.starts_with("POST /xrpc/a.b.c?x=%20y&z HTTP/1.1\r\n"), "{asked}");
     let mut lines: Vec<_> = asked.split("\r\n").skip(1).collect();
     lines.sort_unstable();
-    let expected = [
-        "",
-        "abcdef",
-        "accept: */*",
-        "content-length: 6",
-        "host: appview.example",
-    ];
+    let expected = ["", "abcdef", "accept: */*", "content-length: 6", "host: appview.example"];
     assert_eq!(lines, expected);
 }
 
@@ -143,17 +113,12 @@ async fn an_answer_past_its_limit_or_its_time_is_given_up() {
     let outbound = Outbound::fake(Network::Internet);
     outbound.answer("https://big.example/", 200, "text/plain", "x".repeat(100));
     let fetch = |max| {
-        let request = outbound
-            .guarded(url("https://big.example/"))
-            .expect("a good URL");
+        let request = outbound.guarded(url("https://big.example/")).expect("a good URL");
         request.size_max(max).fetch()
     };
     assert_eq!(fetch(100).await.expect("an answer").body.len(), 100);
     let error = fetch(99).await.expect_err("too large");
-    assert!(
-        matches!(error, HttpError::TooLarge { size_bytes_max: 99 }),
-        "{error:?}"
-    );
+    assert!(matches!(error, HttpError::TooLarge { size_bytes_max: 99 }), "{error:?}");
 
     let (address, served) = serve_once("\r\n\r\n", "").await;
     let silent = outbound.trusted(url(&format!("http://{address}/")));
@@ -187,10 +152,7 @@ async fn redirects_are_followed_as_often_as_allowed_and_each_is_checked() {
         let request = outbound.guarded(url(from)).expect("a good URL");
         request.redirects_max(redirects).fetch()
     };
-    assert_eq!(
-        fetch("https://a.example/", 2).await.expect("found").body,
-        "found"
-    );
+    assert_eq!(fetch("https://a.example/", 2).await.expect("found").body, "found");
     let answer = fetch("https://a.example/", 1).await.expect("an answer");
     assert_eq!(answer.status, 302);
     for (from, expected) in [
@@ -198,10 +160,7 @@ async fn redirects_are_followed_as_often_as_allowed_and_each_is_checked() {
         ("https://inside.example/", Refused::NumericHost),
     ] {
         let refused = fetch(from, 3).await.expect_err("refused");
-        assert!(
-            matches!(refused, HttpError::Refused(why) if why == expected),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, HttpError::Refused(why) if why == expected), "{refused:?}");
     }
 }
 
@@ -211,24 +170,14 @@ async fn a_host_has_a_limited_number_of_places() {
     let host = url("https://slow.example/");
     let mut places = Vec::new();
     for _ in 0..GUARDED_PER_HOST_MAX {
-        let place = outbound
-            .place(Door::Guarded, &host, Duration::from_secs(1))
-            .await;
+        let place = outbound.place(Door::Guarded, &host, Duration::from_secs(1)).await;
         places.push(place.expect("a place"));
     }
     let full = outbound.place(Door::Guarded, &host, Duration::ZERO).await;
     assert!(matches!(full, Err(HttpError::Busy)), "{full:?}");
     assert!(
-        outbound
-            .place(Door::Guarded, &url("https://b.example/"), Duration::ZERO)
-            .await
-            .is_ok()
+        outbound.place(Door::Guarded, &url("https://b.example/"), Duration::ZERO).await.is_ok()
     );
     places.pop();
-    assert!(
-        outbound
-            .place(Door::Guarded, &host, Duration::ZERO)
-            .await
-            .is_ok()
-    );
+    assert!(outbound.place(Door::Guarded, &host, Duration::ZERO).await.is_ok());
 }
