@@ -10,6 +10,14 @@
 //!
 //! Spec: <https://atproto.com/specs/repository>
 
+pub mod blocks;
+pub mod car;
+pub mod commit;
+pub mod proof;
 pub mod tree;
+pub mod verify;
+pub mod write;
 
+pub use blocks::{BlockMap, Blocks};
+pub use commit::{Commit, UnsignedCommit};
 pub use tree::Tree;

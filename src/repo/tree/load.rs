@@ -10,29 +10,17 @@
 
 use std::{io, sync::Arc};
 
-use bytes::Bytes;
-
 use super::{
     Tree,
     block::{self, Content, NodeError},
     layer::layer_of,
     node::{Node, NodeEntry, Subtree},
 };
-use crate::atproto::Cid;
+use crate::{atproto::Cid, repo::Blocks};
 
 /// Layers of a tree that somebody else wrote, at most. A key of this layer
 /// takes 2^128 attempts to find.
 pub const LAYER_MAX: u8 = 64;
-
-/// Where blocks come from. Whoever implements it has checked that a block's
-/// bytes hash to its name.
-pub trait Blocks {
-    /// Returns the block named `cid`, `None` if it is not here.
-    ///
-    /// # Errors
-    /// Whatever reading the place where blocks are kept gives.
-    fn block(&self, cid: &Cid) -> io::Result<Option<Bytes>>;
-}
 
 /// Blocks are not a tree.
 #[derive(Debug, thiserror::Error)]

@@ -35,12 +35,12 @@ pub use block::{KEY_BYTES_MAX, NODE_ENTRIES_MAX, NodeError};
 pub use build::Builder;
 pub use edit::{Change, Edit, Sealed};
 pub use layer::{layer_of, shared_prefix};
-pub use load::{Blocks, LAYER_MAX, LoadError};
+pub use load::{LAYER_MAX, LoadError};
 pub use node::Node;
 pub use walk::{Records, Step, Walk};
 
 use crate::atproto::Cid;
-use node::Subtree;
+pub(in crate::repo) use node::Subtree;
 
 /// A persistent map from paths to record CIDs with a root that names it all.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Tree {
     }
 
     /// Returns the root.
-    pub(super) fn root_node(&self) -> &Arc<Node> {
+    pub(in crate::repo) fn root_node(&self) -> &Arc<Node> {
         &self.root
     }
 

@@ -29,7 +29,7 @@ pub struct Node {
 }
 
 /// A subtree that a node points to.
-pub(super) enum Subtree {
+pub(in crate::repo) enum Subtree {
     Absent,
     Loaded(Arc<Node>),
     /// Known by name only: the rest of a partial tree.
@@ -121,6 +121,11 @@ impl Node {
         self.records
     }
 
+    /// Counts the entries of this node itself.
+    pub fn entry_count(&self) -> usize {
+        self.reader().remaining()
+    }
+
     /// Estimates the memory of this node and of those below it.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes
@@ -128,8 +133,25 @@ impl Node {
 
     /// Returns the loaded subtree at `position`: 0 before the first entry, `n`
     /// after entry `n - 1`.
-    pub(super) fn child(&self, position: usize) -> Option<&Arc<Self>> {
+    pub(in crate::repo) fn child(&self, position: usize) -> Option<&Arc<Self>> {
         self.children.get(position)?.as_ref()
+    }
+
+    /// Returns the subtree at `position` as the block names it.
+    pub(in crate::repo) fn subtree_at(&self, position: usize) -> Subtree {
+        let mut reader = self.reader();
+        let mut index = 0;
+        loop {
+            match reader.entry() {
+                Ok(Some(entry)) => {
+                    index += 1;
+                    if index == position {
+                        return self.subtree(position, entry.right);
+                    }
+                }
+                Ok(None) | Err(_) => return self.subtree(0, reader.left().ok().flatten()),
+            }
+        }
     }
 
     /// Returns the subtree at `position`, whose link in the block is `link`.
@@ -161,7 +183,7 @@ impl Node {
 
     /// Finds where `key` stands in this node: the index of the first entry that
     /// is not before it, and that entry's value if it is `key` itself.
-    pub(super) fn position(&self, key: &str) -> (usize, Option<Cid>) {
+    pub(in crate::repo) fn position(&self, key: &str) -> (usize, Option<Cid>) {
         let mut found = (0, None);
         self.visit_entries(|index, at, entry| {
             if at >= key {
