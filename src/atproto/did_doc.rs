@@ -276,3 +276,244 @@ fn suite(curve: Curve) -> &'static str {
         Curve::P256 => "https://w3id.org/security/suites/ecdsa-2019/v1",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atproto::crypto::SigningKey;
+
+    const DID: &str = "did:plc:44ybard66vv44zksje25o7dz";
+
+    fn did() -> Did {
+        Did::new(DID.to_owned()).expect("a DID")
+    }
+
+    fn key(number: u8) -> PublicKey {
+        let secret = [number; 32];
+        let key = SigningKey::from_secret(Curve::K256, &secret).expect("a secret");
+        key.public().clone()
+    }
+
+    fn method(id: &str, number: u8) -> Value {
+        json!({
+            "id": id,
+            "type": "Multikey",
+            "controller": DID,
+            "publicKeyMultibase": key(number).multibase(),
+        })
+    }
+
+    fn pds(id: &str, endpoint: &str) -> Value {
+        json!({ "id": id, "type": PDS_KIND, "serviceEndpoint": endpoint })
+    }
+
+    fn document(field: &str, entries: Value) -> DidDocument {
+        let json = json!({ "id": DID, field: entries });
+        DidDocument::parse(&json.to_string(), &did()).expect("a document")
+    }
+
+    #[test]
+    fn the_handle_is_the_first_alias_that_is_one() {
+        for (aliases, handle) in [
+            (
+                json!(["at://alice.test", "at://bob.test"]),
+                Some("alice.test"),
+            ),
+            (
+                json!(["https://x.test", "at://Alice.Test"]),
+                Some("alice.test"),
+            ),
+            (
+                json!([7, "at://no handle", "at://a", "at://bob.test"]),
+                Some("bob.test"),
+            ),
+            (json!(["at://alice.test/path"]), None),
+            (json!("at://alice.test"), None),
+            (json!([]), None),
+        ] {
+            let read = document("alsoKnownAs", aliases.clone());
+            assert_eq!(
+                read.handle().map(|handle| handle.as_str()),
+                handle,
+                "{aliases}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_signing_key_is_the_first_of_its_name() {
+        let absolute = format!("{DID}#atproto");
+        for (methods, expected) in [
+            (
+                json!([method("#atproto", 1), method("#atproto", 2)]),
+                Some(1),
+            ),
+            (json!([method(&absolute, 1)]), Some(1)),
+            (
+                json!([
+                    method("did:web:other.test#atproto", 1),
+                    method("#atproto", 2)
+                ]),
+                Some(2),
+            ),
+            (json!([method("#atproto_label", 1)]), None),
+            (json!([method("atproto", 1)]), None),
+            (
+                json!([{ "id": "#atproto" }, "#atproto", method("#atproto", 2)]),
+                Some(2),
+            ),
+            (json!([]), None),
+        ] {
+            let read = document("verificationMethod", methods.clone());
+            assert_eq!(read.signing_key().cloned(), expected.map(key), "{methods}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_somebody_else_or_of_another_type_is_none() {
+        for (field, value) in [
+            ("controller", "did:web:other.test"),
+            ("type", "JsonWebKey2020"),
+            ("type", "EcdsaSecp256k1VerificationKey2019"),
+            ("publicKeyMultibase", "zQ3sh"),
+        ] {
+            let mut method = method("#atproto", 1);
+            method[field] = json!(value);
+            let read = document("verificationMethod", json!([method]));
+            assert_eq!(read.signing_key(), None, "{field} {value}");
+        }
+    }
+
+    #[test]
+    fn keys_of_the_two_older_types_are_read() {
+        // From the protocol's signature fixtures.
+        for (kind, multibase, did_key) in [
+            (
+                "EcdsaSecp256r1VerificationKey2019",
+                "zxdM8dSstjrpZaRUwBmDvjGXweKuEMVN95A9oJBFjkWMh",
+                "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo",
+            ),
+            (
+                "EcdsaSecp256k1VerificationKey2019",
+                "z25z9DTpsiYYJKGsWmSPJK2NFN8PcJtZig12K59UgW7q5t",
+                "did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc",
+            ),
+        ] {
+            let mut method = method("#atproto", 1);
+            method["type"] = json!(kind);
+            method["publicKeyMultibase"] = json!(multibase);
+            let read = document("verificationMethod", json!([method]));
+            assert_eq!(
+                read.signing_key().map(ToString::to_string).as_deref(),
+                Some(did_key)
+            );
+        }
+    }
+
+    #[test]
+    fn the_pds_is_an_origin_and_nothing_more() {
+        for (endpoint, origin) in [
+            ("https://pds.example.com", Some("https://pds.example.com")),
+            ("https://pds.example.com/", Some("https://pds.example.com")),
+            (
+                "https://pds.example.com:443",
+                Some("https://pds.example.com"),
+            ),
+            ("http://localhost:2583", Some("http://localhost:2583")),
+            ("https://pds.example.com/path", None),
+            ("https://pds.example.com?query", None),
+            ("https://pds.example.com#part", None),
+            ("https://user@pds.example.com", None),
+            ("https://user:word@pds.example.com", None),
+            ("ftp://pds.example.com", None),
+            ("pds.example.com", None),
+            ("", None),
+        ] {
+            let read = document("service", json!([pds("#atproto_pds", endpoint)]));
+            assert_eq!(read.pds_endpoint(), origin, "{endpoint}");
+        }
+        let mut other = pds("#atproto_pds", "https://pds.example.com");
+        other["type"] = json!("Other");
+        assert_eq!(document("service", json!([other])).pds_endpoint(), None);
+    }
+
+    #[test]
+    fn services_are_found_by_either_form_of_their_id() {
+        let entry = |id: &str| json!({ "id": id, "type": "BskyAppView", "serviceEndpoint": "https://api.test/x" });
+        for id in ["#bsky_appview", &format!("{DID}#bsky_appview")] {
+            let read = document("service", json!([{ "serviceEndpoint": {} }, entry(id)]));
+            let service = read.service("bsky_appview").expect("a service");
+            assert_eq!(service.kind, "BskyAppView");
+            assert_eq!(service.endpoint, "https://api.test/x");
+            assert_eq!(service.origin(), None);
+        }
+    }
+
+    #[test]
+    fn a_document_is_an_object_of_the_did_that_was_asked_for() {
+        let read = |text: &str| DidDocument::parse(text, &did()).map(|_| ());
+        for text in ["", "[]", "null", "\"x\"", "{"] {
+            assert_eq!(read(text), Err(InvalidDocument::NotAnObject), "{text}");
+        }
+        for text in ["{}", r#"{"id":7}"#, r#"{"id":"did:plc:other"}"#] {
+            assert_eq!(read(text), Err(InvalidDocument::OtherDid), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rendered_plc_document_has_the_directorys_form() {
+        let handle = Handle::new("alice.test".to_owned()).expect("a handle");
+        let signing_key = key(1).did_key();
+        let mut state = State::of_account(
+            vec![key(2).did_key()],
+            signing_key,
+            &handle,
+            "https://pds.example.com",
+        );
+        let ed25519 = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
+        state
+            .verification_methods
+            .insert("other".to_owned(), ed25519.parse().expect("a key"));
+        let rendered = DidDocument::for_plc_state(&did(), &state);
+        let expected = json!({
+            "@context": [
+                "https://www.w3.org/ns/did/v1",
+                "https://w3id.org/security/multikey/v1",
+                "https://w3id.org/security/suites/secp256k1-2019/v1",
+            ],
+            "id": DID,
+            "alsoKnownAs": ["at://alice.test"],
+            "verificationMethod": [
+                {
+                    "id": format!("{DID}#atproto"),
+                    "type": "Multikey",
+                    "controller": DID,
+                    "publicKeyMultibase": key(1).multibase(),
+                },
+                {
+                    "id": format!("{DID}#other"),
+                    "type": "Multikey",
+                    "controller": DID,
+                    "publicKeyMultibase": &ed25519[8..],
+                },
+            ],
+            "service": [{
+                "id": "#atproto_pds",
+                "type": "AtprotoPersonalDataServer",
+                "serviceEndpoint": "https://pds.example.com",
+            }],
+        });
+        assert_eq!(*rendered.to_json(), expected);
+        assert_eq!(rendered.handle(), Some(&handle));
+        assert_eq!(rendered.signing_key(), Some(&key(1)));
+        assert_eq!(rendered.pds_endpoint(), Some("https://pds.example.com"));
+    }
+
+    #[test]
+    fn a_server_names_itself() {
+        let did = Did::new("did:web:pds.example.com".to_owned()).expect("a DID");
+        let rendered = DidDocument::for_server(&did, "https://pds.example.com");
+        assert_eq!(rendered.pds_endpoint(), Some("https://pds.example.com"));
+        assert_eq!(rendered.to_json()["id"], "did:web:pds.example.com");
+    }
+}

@@ -203,3 +203,177 @@ fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
         .decode(part.as_bytes())
         .map_err(|_| JwsError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::atproto::crypto::Curve;
+
+    fn key(curve: Curve) -> SigningKey {
+        SigningKey::from_secret(curve, &[0x42; 32]).expect("a secret")
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            iss: "did:plc:44ybard66vv44zksje25o7dz".to_owned(),
+            aud: "did:web:pds.example.com#atproto_pds".to_owned(),
+            exp: 1_700_000_060,
+            iat: Some(1_700_000_000),
+            lxm: Some("com.atproto.server.createAccount".to_owned()),
+            jti: Some("00112233445566778899aabbccddeeff".to_owned()),
+        }
+    }
+
+    /// Signs any header and any claims, as anybody could.
+    fn signed(header: &Value, claims: &Value, key: &SigningKey) -> String {
+        let signed = format!("{}.{}", write_part(header), write_part(claims));
+        let signature = key.sign(signed.as_bytes());
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
+    }
+
+    #[test]
+    fn a_token_says_what_was_signed() {
+        for curve in [Curve::K256, Curve::P256] {
+            let key = key(curve);
+            let text = sign(&key, &claims());
+            let token = Token::parse(&text).expect("a token");
+            assert_eq!(token.verify(key.public()), Ok(()));
+            assert_eq!(*token.claims(), claims());
+            assert_eq!(token.key_id(), "atproto");
+            let header: Value = read_part(text.split('.').next().expect("a part")).expect("JSON");
+            assert_eq!(header, json!({ "typ": "JWT", "alg": curve.jwt_alg() }));
+        }
+    }
+
+    #[test]
+    fn another_key_or_another_claim_does_not_verify() {
+        let (mine, other) = (key(Curve::K256), [0x43; 32]);
+        let other = SigningKey::from_secret(Curve::K256, &other).expect("a secret");
+        let text = sign(&mine, &claims());
+        let token = Token::parse(&text).expect("a token");
+        assert_eq!(token.verify(other.public()), Err(BadSignature.into()));
+        let mut later = claims();
+        later.exp += 1;
+        let parts: Vec<&str> = text.split('.').collect();
+        let text = format!("{}.{}.{}", parts[0], write_part(&later), parts[2]);
+        let token = Token::parse(&text).expect("a token");
+        assert_eq!(token.verify(mine.public()), Err(BadSignature.into()));
+    }
+
+    #[test]
+    fn the_key_decides_the_algorithm() {
+        let key = key(Curve::K256);
+        for alg in ["none", "ES256", "HS256", "es256k", ""] {
+            let header = json!({ "typ": "JWT", "alg": alg });
+            let text = signed(&header, &json!(claims()), &key);
+            let token = Token::parse(&text).expect("a token");
+            let expected = JwsError::Algorithm {
+                expected: "ES256K",
+                found: alg.to_owned(),
+            };
+            assert_eq!(token.verify(key.public()), Err(expected));
+        }
+    }
+
+    #[test]
+    fn tokens_of_other_kinds_are_refused() {
+        let key = key(Curve::K256);
+        for typ in [
+            "at+jwt",
+            "refresh+jwt",
+            "dpop+jwt",
+            "AT+JWT",
+            "application/at+jwt",
+        ] {
+            let header = json!({ "typ": typ, "alg": "ES256K" });
+            let text = signed(&header, &json!(claims()), &key);
+            assert!(
+                matches!(Token::parse(&text), Err(JwsError::Type(_))),
+                "{typ}"
+            );
+        }
+        let header = json!({ "alg": "ES256K" });
+        let text = signed(&header, &json!(claims()), &key);
+        assert!(Token::parse(&text).is_ok(), "a type may be missing");
+    }
+
+    #[test]
+    fn texts_that_are_no_tokens_are_refused() {
+        let key = key(Curve::K256);
+        let good = sign(&key, &claims());
+        let mut no_exp = json!(claims());
+        no_exp.as_object_mut().expect("an object").remove("exp");
+        let header = json!({ "typ": "JWT", "alg": "ES256K" });
+        let critical = json!({ "typ": "JWT", "alg": "ES256K", "crit": ["x"] });
+        for text in [
+            String::new(),
+            "..".to_owned(),
+            good.replacen('.', "", 1),
+            format!("{good}."),
+            format!("{good}="),
+            good.replace('.', " ."),
+            signed(&header, &no_exp, &key),
+            signed(&header, &json!([]), &key),
+            signed(&critical, &json!(claims()), &key),
+            "a".repeat(TOKEN_CHARS_MAX + 1),
+        ] {
+            assert!(
+                matches!(Token::parse(&text), Err(JwsError::Malformed)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_issuers_key_is_named_in_the_header_or_after_the_issuer() {
+        let key = key(Curve::K256);
+        let mut labeler = claims();
+        labeler.iss.push_str("#atproto_labeler");
+        for (kid, claims, id) in [
+            (json!({ "kid": "#atproto" }), claims(), "atproto"),
+            (
+                json!({ "kid": "#atproto_label" }),
+                claims(),
+                "atproto_label",
+            ),
+            (
+                json!({ "kid": "did:plc:x#atproto_label" }),
+                claims(),
+                "atproto_label",
+            ),
+            (json!({}), labeler.clone(), "atproto_labeler"),
+            (json!({ "kid": "#atproto" }), labeler, "atproto"),
+        ] {
+            let mut header = json!({ "typ": "JWT", "alg": "ES256K" });
+            if let Some(kid) = kid.get("kid") {
+                header["kid"] = kid.clone();
+            }
+            let text = signed(&header, &json!(claims), &key);
+            let token = Token::parse(&text).expect("a token");
+            assert_eq!(token.key_id(), id);
+            assert_eq!(token.issuer(), "did:plc:44ybard66vv44zksje25o7dz");
+        }
+    }
+
+    #[test]
+    fn a_high_s_is_accepted_in_tokens() {
+        // Made with WebCrypto, which does not choose the lower one: here the
+        // order of P-256 less the `s` that we sign.
+        let key = key(Curve::P256);
+        let text = sign(&key, &claims());
+        let (signed, _) = text.rsplit_once('.').expect("three parts");
+        let signature = high(&key.sign(signed.as_bytes()));
+        let text = format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature));
+        let token = Token::parse(&text).expect("a token");
+        assert_eq!(token.verify(key.public()), Ok(()));
+    }
+
+    fn high(signature: &[u8; 64]) -> Vec<u8> {
+        let signature = p256::ecdsa::Signature::from_slice(signature).expect("a signature");
+        let (r, s) = signature.split_scalars();
+        let high = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes());
+        high.expect("a signature").to_bytes().to_vec()
+    }
+}

@@ -10,6 +10,8 @@
 mod base58;
 mod public;
 mod signing;
+#[cfg(test)]
+mod tests;
 
 pub use public::{BadSignature, DidKey, InvalidKey, PublicKey};
 pub use signing::{InvalidSecret, SigningKey};

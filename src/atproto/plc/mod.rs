@@ -10,6 +10,8 @@ mod limits;
 pub mod log;
 mod operation;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use limits::{LimitBroken, OPERATION_BYTES_MAX};
 pub use operation::{InvalidOperation, Operation, Unsigned};
