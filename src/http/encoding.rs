@@ -37,12 +37,8 @@ pub fn is_plain(headers: &HeaderMap) -> bool {
 fn encodings(headers: &HeaderMap) -> Result<Vec<String>, XrpcError> {
     let mut encodings = Vec::new();
     for value in headers.get_all(header::CONTENT_ENCODING) {
-        let names = value
-            .to_str()
-            .map_err(|_| unsupported("bytes that are not text"))?;
-        let names = names
-            .split(',')
-            .map(|name| name.trim().to_ascii_lowercase());
+        let names = value.to_str().map_err(|_| unsupported("bytes that are not text"))?;
+        let names = names.split(',').map(|name| name.trim().to_ascii_lowercase());
         encodings.extend(names.filter(|name| !name.is_empty() && name != "identity"));
     }
     if encodings.len() > ENCODINGS_MAX {
@@ -56,9 +52,7 @@ fn encodings(headers: &HeaderMap) -> Result<Vec<String>, XrpcError> {
 async fn without(encoding: String, body: Body) -> Result<Body, XrpcError> {
     let value = HeaderValue::from_str(&encoding).map_err(|_| unsupported(&encoding))?;
     let mut request = Request::new(body);
-    request
-        .headers_mut()
-        .insert(header::CONTENT_ENCODING, value);
+    request.headers_mut().insert(header::CONTENT_ENCODING, value);
     let hand_back = tower::service_fn(async |request: Request<DecompressionBody<Body>>| {
         Ok::<_, std::convert::Infallible>(Response::new(Body::new(request.into_body())))
     });

@@ -20,10 +20,11 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use super::dispatch::Row;
 use super::encoding;
+use super::row::Row;
 use super::{App, XrpcError};
 use crate::atproto::data::{Value, from_json};
+use crate::atproto::lexicon::Catalog;
 
 /// Time for a JSON body to arrive.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(30);
@@ -56,7 +57,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
         let typed = serde_json::from_str(&text);
         typed
             .map(Input)
-            .map_err(|error| XrpcError::invalid_request(format!("Input is {error}")))
+            .map_err(|error| XrpcError::invalid_request(format!("input cannot be read: {error}")))
     }
 }
 
@@ -82,16 +83,10 @@ impl FromRequest<App> for Upload {
             Presence::Present => checked_type(row, &parts.headers)?,
         };
         refuse_declared_over(&parts.headers, bytes_max)?;
-        let size_bytes = encoding::is_plain(&parts.headers)
-            .then(|| declared_bytes(&parts.headers))
-            .flatten();
+        let size_bytes =
+            encoding::is_plain(&parts.headers).then(|| declared_bytes(&parts.headers)).flatten();
         let body = encoding::decoded(&parts.headers, body).await?;
-        Ok(Upload {
-            content_type,
-            size_bytes,
-            bytes_max,
-            body,
-        })
+        Ok(Upload { content_type, size_bytes, bytes_max, body })
     }
 }
 
@@ -102,10 +97,8 @@ impl Upload {
     /// [`io::ErrorKind::InvalidData`] when the connection or the encoding
     /// breaks; [`XrpcError::of_upload`] turns each into an answer.
     pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin {
-        let limited = Limited::new(
-            self.body,
-            usize::try_from(self.bytes_max).unwrap_or(usize::MAX),
-        );
+        let limited =
+            Limited::new(self.body, usize::try_from(self.bytes_max).unwrap_or(usize::MAX));
         let bytes = limited.into_data_stream();
         Box::pin(futures_util::stream::unfold(bytes, async |mut bytes| {
             let next = tokio::time::timeout(UPLOAD_SILENCE_MAX, bytes.next()).await;
@@ -156,9 +149,33 @@ async fn read(body: Body, bytes_max: u64) -> Result<Bytes, XrpcError> {
 
 fn checked(row: &Row, text: &str) -> Result<Value, XrpcError> {
     let value = from_json(text)
-        .map_err(|error| XrpcError::invalid_request(format!("Request body is invalid: {error}")))?;
-    let _ = row;
+        .map_err(|error| XrpcError::invalid_request(format!("input cannot be read: {error}")))?;
+    Catalog::bundled()
+        .validate_input(&row.nsid, &value)
+        .map_err(|invalid| XrpcError::invalid_request(invalid.to_string()))?;
     Ok(value)
+}
+
+/// Lets a request pass whose method takes no body: without one, or with one
+/// that turns out to be empty.
+///
+/// # Errors
+/// 400 where there is a body after all.
+pub async fn refuse_body(request: Request) -> Result<Request, XrpcError> {
+    let (parts, body) = request.into_parts();
+    let body = match presence(&parts, &body) {
+        Presence::Missing | Presence::Empty => body,
+        Presence::Present => {
+            // One byte is enough to know.
+            let read = tokio::time::timeout(INPUT_TIME_MAX, Limited::new(body, 0).collect()).await;
+            if !matches!(read, Ok(Ok(_))) {
+                let message = "A request body was provided when none was expected";
+                return Err(XrpcError::invalid_request(message));
+            }
+            Body::empty()
+        }
+    };
+    Ok(Request::from_parts(parts, body))
 }
 
 /// What a request says about its body before any of it is read.
@@ -183,12 +200,7 @@ fn presence(parts: &Parts, body: &Body) -> Presence {
 }
 
 fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn refuse_declared_over(headers: &HeaderMap, bytes_max: u64) -> Result<(), XrpcError> {
@@ -203,14 +215,7 @@ fn missing_body() -> XrpcError {
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
-    Some(
-        headers
-            .get(header::CONTENT_TYPE)?
-            .to_str()
-            .ok()?
-            .trim()
-            .to_owned(),
-    )
+    Some(headers.get(header::CONTENT_TYPE)?.to_str().ok()?.trim().to_owned())
 }
 
 /// The content type, if the method takes it.
@@ -219,12 +224,21 @@ fn checked_type(row: &Row, headers: &HeaderMap) -> Result<String, XrpcError> {
         let message = "Request encoding (Content-Type) required but not provided";
         return Err(XrpcError::invalid_request(message));
     };
-    let essence = given
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let _ = (row, essence);
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let expected = row.input.map_or("", |input| &*input.encoding);
+    if !takes(expected, &essence) {
+        let message = format!("Wrong request encoding (Content-Type): {essence}");
+        return Err(XrpcError::invalid_request(message));
+    }
     Ok(given)
+}
+
+/// Whether the lexicon's encoding (`application/json`, `image/*`, `*/*`)
+/// covers a media type.
+fn takes(expected: &str, essence: &str) -> bool {
+    match expected.strip_suffix('*') {
+        Some("*/") => essence.contains('/'),
+        Some(prefix) => essence.starts_with(prefix),
+        None => essence == expected,
+    }
 }

@@ -15,8 +15,10 @@ mod encoding;
 pub mod error;
 pub mod input;
 mod log;
+mod outcome;
 mod panic;
 pub mod params;
+pub mod row;
 pub mod serve;
 pub mod table;
 pub mod xrpc;
@@ -54,10 +56,7 @@ pub fn router(app: App) -> Router {
         .merge(methods)
         .layer(
             ServiceBuilder::new()
-                .layer(middleware::from_fn_with_state(
-                    app.clone(),
-                    log::log_request,
-                ))
+                .layer(middleware::from_fn_with_state(app.clone(), log::log_request))
                 .layer(CompressionLayer::new().compress_when(compressible()))
                 .layer(CatchPanicLayer::custom(panic::answer)),
         )
@@ -68,9 +67,7 @@ pub fn router(app: App) -> Router {
 /// readers would wait.
 fn compressible() -> impl Predicate {
     let json = |_, _, headers: &HeaderMap, _: &http::Extensions| {
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .map(|value| value.as_bytes());
+        let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
         content_type.is_some_and(|value| value.starts_with(b"application/json"))
     };
     SizeAbove::new(COMPRESSED_BYTES_MIN).and(json)

@@ -10,9 +10,9 @@ use super::XrpcError;
 pub fn answer(panic: Box<dyn Any + Send>) -> Response {
     let text = match panic.downcast::<String>() {
         Ok(text) => *text,
-        Err(panic) => panic
-            .downcast::<&'static str>()
-            .map_or("no text".to_owned(), |text| text.to_string()),
+        Err(panic) => {
+            panic.downcast::<&'static str>().map_or("no text".to_owned(), |text| text.to_string())
+        }
     };
     XrpcError::internal(format!("it panicked: {text}")).into_response()
 }

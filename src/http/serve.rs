@@ -76,14 +76,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         }
     }
     drop(listener);
-    if tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "Closed {} connections that did not finish in time.",
-            connections.len()
-        );
+    if tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown()).await.is_err() {
+        tracing::warn!("Closed {} connections that did not finish in time.", connections.len());
         connections.shutdown().await;
     }
 }

@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use super::dispatch::{Table, row};
+use super::row::{Table, row};
 use super::xrpc::server;
 use crate::service::grants::Access::*;
 

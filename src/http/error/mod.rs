@@ -28,11 +28,7 @@ impl XrpcError {
         name: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            status,
-            name: name.into(),
-            message: message.into(),
-        }
+        Self { status, name: name.into(), message: message.into() }
     }
 
     /// 400 with the general name `InvalidRequest`.
@@ -57,20 +53,12 @@ impl XrpcError {
 
     /// 413: a body over its limit.
     pub fn payload_too_large() -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PayloadTooLarge",
-            "Request entity too large",
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge", "Request entity too large")
     }
 
     /// 415: a body in a form that is not read here.
     pub fn unsupported_media_type(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UnsupportedMediaType",
-            message,
-        )
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
     /// What became of a body that could not be read to its end. The kinds are
@@ -90,21 +78,13 @@ impl XrpcError {
 
     /// 501: no such method here.
     pub fn method_not_implemented() -> Self {
-        Self::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "MethodNotImplemented",
-            "Method Not Implemented",
-        )
+        Self::new(StatusCode::NOT_IMPLEMENTED, "MethodNotImplemented", "Method Not Implemented")
     }
 
     /// 500: our own fault. The cause is logged and does not leave the server.
     pub fn internal(cause: impl Display) -> Self {
         tracing::error!("A request failed: {cause}.");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalServerError",
-            "Internal Server Error",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
     }
 
     /// The HTTP status.
@@ -131,10 +111,7 @@ struct Body<'a> {
 
 impl IntoResponse for XrpcError {
     fn into_response(self) -> Response {
-        let body = Body {
-            error: &self.name,
-            message: &self.message,
-        };
+        let body = Body { error: &self.name, message: &self.message };
         (self.status, axum::Json(body)).into_response()
     }
 }

@@ -13,7 +13,5 @@ pub struct Health {
 
 /// `/xrpc/_health`: that the server runs, and its version.
 pub async fn health() -> Json<Health> {
-    Json(Health {
-        version: env!("CARGO_PKG_VERSION"),
-    })
+    Json(Health { version: env!("CARGO_PKG_VERSION") })
 }
