@@ -70,13 +70,7 @@ impl Server {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let serving = serve(listener, services.clone(), stopped);
-        Ok(Self {
-            address,
-            services,
-            tasks,
-            serving,
-            stop,
-        })
+        Ok(Self { address, services, tasks, serving, stop })
     }
 
     /// Returns the address and port it listens on.
@@ -100,10 +94,7 @@ impl Server {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the hall starts the server's own tasks"
-)]
+#[expect(clippy::disallowed_methods, reason = "the hall starts the server's own tasks")]
 fn serve(
     listener: TcpListener,
     services: Arc<Services>,
@@ -117,11 +108,7 @@ fn services(config: &Config, world: World) -> Services {
         blob_bytes_max: config.blobs.upload_bytes_max,
         repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(u64::MAX),
     };
-    Services {
-        host: host(config),
-        world,
-        uploads,
-    }
+    Services { host: host(config), world, uploads }
 }
 
 fn host(config: &Config) -> Host {

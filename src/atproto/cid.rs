@@ -97,9 +97,8 @@ impl FromStr for Cid {
         if text.len() != CID_CHARS || body.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(InvalidCid);
         }
-        let bytes = BASE32_NOPAD
-            .decode(body.to_ascii_uppercase().as_bytes())
-            .map_err(|_| InvalidCid)?;
+        let bytes =
+            BASE32_NOPAD.decode(body.to_ascii_uppercase().as_bytes()).map_err(|_| InvalidCid)?;
         Self::from_bytes(&bytes)
     }
 }
@@ -149,13 +148,7 @@ mod tests {
     fn other_forms_are_refused() {
         let upper = "BAFYREIE5737GDXLW5I64VZICHCALBA3Z2V5N6ICIFVX5XYTVSKE7MR3HPM";
         let cut = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hp";
-        for text in [
-            "",
-            "b",
-            upper,
-            cut,
-            "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG",
-        ] {
+        for text in ["", "b", upper, cut, "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
             assert_eq!(text.parse::<Cid>(), Err(InvalidCid), "{text}");
         }
         assert_eq!(Cid::from_bytes(&[0; 36]), Err(InvalidCid));

@@ -96,29 +96,19 @@ impl DidDocument {
         }
         let handle =
             entries(&json, "alsoKnownAs").find_map(|alias| plc::handle_of_alias(alias.as_str()?));
-        let keys = entries(&json, "verificationMethod")
-            .filter_map(|entry| read_key(entry, did))
-            .collect();
-        let services = entries(&json, "service")
-            .filter_map(|entry| read_service(entry, did))
-            .collect();
+        let keys =
+            entries(&json, "verificationMethod").filter_map(|entry| read_key(entry, did)).collect();
+        let services =
+            entries(&json, "service").filter_map(|entry| read_service(entry, did)).collect();
         let did = did.clone();
-        Ok(Self {
-            did,
-            handle,
-            keys,
-            services,
-            json,
-        })
+        Ok(Self { did, handle, keys, services, json })
     }
 
     /// Renders the document of a `did:plc` as directories do: absolute ids
     /// for keys, relative ones for services.
     pub fn for_plc_state(did: &Did, state: &State) -> Self {
-        let mut context = vec![
-            "https://www.w3.org/ns/did/v1",
-            "https://w3id.org/security/multikey/v1",
-        ];
+        let mut context =
+            vec!["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"];
         let mut methods = Vec::with_capacity(state.verification_methods.len());
         for (name, key) in &state.verification_methods {
             match key.public_key().map(|key| suite(key.curve())) {
@@ -185,17 +175,12 @@ impl DidDocument {
     /// Returns the key of this name (its id after `#`), the first if there
     /// are several.
     pub fn key(&self, name: &str) -> Option<&PublicKey> {
-        self.keys
-            .iter()
-            .find(|(id, _)| id == name)
-            .map(|(_, key)| key)
+        self.keys.iter().find(|(id, _)| id == name).map(|(_, key)| key)
     }
 
     /// Returns the origin of the account's PDS, without a slash at the end.
     pub fn pds_endpoint(&self) -> Option<&str> {
-        let pds = self
-            .service(PDS)
-            .filter(|service| service.kind == PDS_KIND)?;
+        let pds = self.service(PDS).filter(|service| service.kind == PDS_KIND)?;
         pds.origin()
     }
 

@@ -122,12 +122,7 @@ impl<'t> Token<'t> {
         {
             return Err(JwsError::Type(typ));
         }
-        Ok(Self {
-            header,
-            claims: read_part(claims)?,
-            signed,
-            signature: decode(signature)?,
-        })
+        Ok(Self { header, claims: read_part(claims)?, signed, signature: decode(signature)? })
     }
 
     /// Returns what the token claims; believe it after [`Token::verify`].
@@ -175,18 +170,14 @@ impl<'t> Token<'t> {
 impl std::fmt::Debug for Token<'_> {
     /// Leaves the signature out, without which the token is worth nothing.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("claims", &self.claims)
-            .finish_non_exhaustive()
+        f.debug_struct("Token").field("claims", &self.claims).finish_non_exhaustive()
     }
 }
 
 /// A JWT's type is a media type whose `application/` may be left out.
 fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/")
-        .map(str::to_owned)
-        .unwrap_or(typ)
+    typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
 }
 
 fn write_part(part: &impl Serialize) -> String {
@@ -199,9 +190,7 @@ fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, JwsError> {
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
-    BASE64URL_NOPAD
-        .decode(part.as_bytes())
-        .map_err(|_| JwsError::Malformed)
+    BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Malformed)
 }
 
 #[cfg(test)]

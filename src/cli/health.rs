@@ -28,11 +28,10 @@ impl Health {
         let answer = ask(address)?;
         match answer.starts_with("HTTP/1.1 200 ") {
             true => Ok(()),
-            false => Err(format!(
-                "{address} answers {}",
-                answer.lines().next().unwrap_or("nothing")
-            )
-            .into()),
+            false => {
+                Err(format!("{address} answers {}", answer.lines().next().unwrap_or("nothing"))
+                    .into())
+            }
         }
     }
 }

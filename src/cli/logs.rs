@@ -24,14 +24,9 @@ pub(super) fn start(config: &LogConfig) -> Result<(), Failure> {
         Format::Json => false,
         Format::Auto => is_terminal,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     if human {
-        subscriber
-            .with_ansi(is_terminal)
-            .with_target(false)
-            .try_init()?;
+        subscriber.with_ansi(is_terminal).with_target(false).try_init()?;
     } else {
         subscriber
             .json()
@@ -58,10 +53,7 @@ fn writer(destination: &Destination) -> Result<(BoxMakeWriter, bool), Failure> {
         Destination::File(path) => {
             let open = OpenOptions::new().create(true).append(true).open(path);
             let file = open.map_err(|error| {
-                Failure::Mistaken(format!(
-                    "cannot write the log to {}: {error}",
-                    path.display()
-                ))
+                Failure::Mistaken(format!("cannot write the log to {}: {error}", path.display()))
             })?;
             (BoxMakeWriter::new(file), false)
         }

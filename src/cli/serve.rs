@@ -42,9 +42,7 @@ impl Serve {
 
 /// Starts the threads that everything asynchronous runs on.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -71,10 +69,7 @@ fn world_settings(config: &crate::config::Config) -> WorldSettings {
         true => Network::Internet,
         false => Network::Local,
     };
-    WorldSettings {
-        network,
-        ..WorldSettings::default()
-    }
+    WorldSettings { network, ..WorldSettings::default() }
 }
 
 /// The signals by which service managers and people ask a server to stop.

@@ -26,10 +26,7 @@ pub(super) struct SettingsArgs {
 impl SettingsArgs {
     /// Reads the settings.
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
-        let sources = Sources {
-            file: self.file()?,
-            variables: variables(),
-        };
+        let sources = Sources { file: self.file()?, variables: variables() };
         Config::load(&sources).map_err(|faulty| {
             let mut text = faulty.to_string();
             for warning in &faulty.warnings {
@@ -45,15 +42,11 @@ impl SettingsArgs {
             None => (Path::new(DEFAULT_FILE), false),
         };
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(ConfigFile {
-                path: path.to_owned(),
-                text,
-            })),
+            Ok(text) => Ok(Some(ConfigFile { path: path.to_owned(), text })),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !wanted => Ok(None),
-            Err(error) => Err(Failure::Mistaken(format!(
-                "cannot read {}: {error}",
-                path.display()
-            ))),
+            Err(error) => {
+                Err(Failure::Mistaken(format!("cannot read {}: {error}", path.display())))
+            }
         }
     }
 }

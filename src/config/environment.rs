@@ -11,11 +11,7 @@ const PREFIX: &str = "FREEHOLD_";
 
 /// Variables with our prefix that are no settings: the path of the file, and
 /// what the tests use.
-const NO_SETTINGS: [&str; 3] = [
-    "FREEHOLD_CONFIG",
-    "FREEHOLD_INTEROP_DIR",
-    "FREEHOLD_TEST_ENGINES",
-];
+const NO_SETTINGS: [&str; 3] = ["FREEHOLD_CONFIG", "FREEHOLD_INTEROP_DIR", "FREEHOLD_TEST_ENGINES"];
 
 /// The variables of a process, as a list that a test can write down.
 pub type Variables = Vec<(String, String)>;
@@ -27,10 +23,8 @@ pub(super) fn read(variables: &Variables, reader: &mut Reader) {
             continue;
         }
         if let Some(key) = key_of(name) {
-            let setting = Setting {
-                given: Given::One(text.clone()),
-                origin: Origin::Variable(name.clone()),
-            };
+            let setting =
+                Setting { given: Given::One(text.clone()), origin: Origin::Variable(name.clone()) };
             reader.give(key, setting);
         }
     }

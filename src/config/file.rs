@@ -23,9 +23,7 @@ pub struct ConfigFile {
 pub(super) fn read(file: &ConfigFile, reader: &mut Reader) {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     for error in errors {
-        let line = error
-            .span()
-            .map_or(1, |span| line_of(&file.text, span.start));
+        let line = error.span().map_or(1, |span| line_of(&file.text, span.start));
         reader.faults.push(Fault {
             key: "syntax".to_owned(),
             origin: Some(origin(&file.path, line)),
@@ -84,10 +82,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 fn origin(path: &Path, line: usize) -> Origin {
-    Origin::File {
-        path: path.to_owned(),
-        line,
-    }
+    Origin::File { path: path.to_owned(), line }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -75,16 +75,9 @@ impl Keyring {
         let (master, master_path) = fetch(&given.master_key, "master_key")?;
         let plc_rotation_key = key_bytes(&rotation)
             .and_then(|bytes| SigningKey::from_secret(Curve::K256, &bytes).ok())
-            .ok_or(KeyringError::NoKey {
-                path: rotation_path,
-            })?;
+            .ok_or(KeyringError::NoKey { path: rotation_path })?;
         let master_key = key_bytes(&master).ok_or(KeyringError::NoKey { path: master_path })?;
-        Ok(Self {
-            jwt_secret,
-            admin_password,
-            plc_rotation_key,
-            master_key,
-        })
+        Ok(Self { jwt_secret, admin_password, plc_rotation_key, master_key })
     }
 }
 
@@ -99,10 +92,7 @@ fn kept_or_made(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<(Secret, PathBuf), KeyringError> {
     let path = folder.join(name);
-    let at = |source| KeyringError::File {
-        path: path.clone(),
-        source,
-    };
+    let at = |source| KeyringError::File { path: path.clone(), source };
     match std::fs::read_to_string(&path) {
         Ok(text) if !text.trim_end().is_empty() => {
             return Ok((Secret::new(text.trim_end().to_owned()), path));
@@ -123,10 +113,7 @@ fn kept_or_made(
 /// Writes a file that only this user may read, whole or not at all.
 fn write_private(folder: &Path, path: &Path, secret: &Secret) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let temporary = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new()
         .write(true)

@@ -136,15 +136,8 @@ impl Config {
         let config = Self::read(&mut reader, mode);
         judge_unread(&mut reader, &mut warnings);
         match reader.faults.is_empty() {
-            true => Ok(Loaded {
-                config,
-                warnings,
-                shown: show::toml(&reader),
-            }),
-            false => Err(Faulty {
-                faults: reader.faults,
-                warnings,
-            }),
+            true => Ok(Loaded { config, warnings, shown: show::toml(&reader) }),
+            false => Err(Faulty { faults: reader.faults, warnings }),
         }
     }
 
@@ -182,9 +175,7 @@ fn judge_unread(reader: &mut Reader, warnings: &mut Vec<String>) {
         let hint = nearest.map_or(String::new(), |near| format!("; did you mean {near}?"));
         match origin {
             Origin::Variable(name) => {
-                warnings.push(format!(
-                    "{name} names no setting ({key}) and has no effect{hint}"
-                ));
+                warnings.push(format!("{name} names no setting ({key}) and has no effect{hint}"));
             }
             origin => reader.faults.push(Fault {
                 message: format!("there is no such setting{hint}"),
@@ -196,9 +187,5 @@ fn judge_unread(reader: &mut Reader, warnings: &mut Vec<String>) {
 }
 
 fn lines(faults: &[Fault]) -> String {
-    faults
-        .iter()
-        .map(|fault| format!("  {fault}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    faults.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n")
 }

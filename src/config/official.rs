@@ -40,83 +40,35 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_LOGO_URL", "contact.logo_url", Same),
     ("PDS_PRIVACY_POLICY_URL", "contact.privacy_policy_url", Same),
     ("PDS_SUPPORT_URL", "contact.support_url", Same),
-    (
-        "PDS_TERMS_OF_SERVICE_URL",
-        "contact.terms_of_service_url",
-        Same,
-    ),
+    ("PDS_TERMS_OF_SERVICE_URL", "contact.terms_of_service_url", Same),
     ("PDS_CONTACT_EMAIL_ADDRESS", "contact.email", Same),
     ("PDS_ACCEPTING_REPO_IMPORTS", "accounts.repo_imports", Flag),
-    (
-        "PDS_MAX_REPO_IMPORT_SIZE",
-        "accounts.repo_import_bytes_max",
-        Same,
-    ),
+    ("PDS_MAX_REPO_IMPORT_SIZE", "accounts.repo_import_bytes_max", Same),
     ("PDS_INVITE_REQUIRED", "accounts.invite_required", Flag),
     ("PDS_INVITE_INTERVAL", "accounts.invite_interval_ms", Same),
     ("PDS_INVITE_EPOCH", "accounts.invite_epoch_ms", Same),
-    (
-        "PDS_ENABLE_DID_DOC_WITH_SESSION",
-        "accounts.did_doc_with_session",
-        Flag,
-    ),
+    ("PDS_ENABLE_DID_DOC_WITH_SESSION", "accounts.did_doc_with_session", Flag),
     ("PDS_BLOB_UPLOAD_LIMIT", "blobs.upload_bytes_max", Same),
     ("PDS_BLOBSTORE_DISK_LOCATION", "blobs.directory", Same),
-    (
-        "PDS_BLOBSTORE_DISK_TMP_LOCATION",
-        "blobs.temporary_directory",
-        Same,
-    ),
+    ("PDS_BLOBSTORE_DISK_TMP_LOCATION", "blobs.temporary_directory", Same),
     ("PDS_DID_PLC_URL", "identity.plc_url", Same),
     ("PDS_DID_CACHE_STALE_TTL", "identity.cache_stale_ms", Same),
     ("PDS_DID_CACHE_MAX_TTL", "identity.cache_expiry_ms", Same),
-    (
-        "PDS_ID_RESOLVER_TIMEOUT",
-        "identity.resolver_timeout_ms",
-        Same,
-    ),
+    ("PDS_ID_RESOLVER_TIMEOUT", "identity.resolver_timeout_ms", Same),
     ("PDS_RECOVERY_DID_KEY", "identity.recovery_did_key", Same),
-    (
-        "PDS_SERVICE_HANDLE_DOMAINS",
-        "identity.handle_domains",
-        Same,
-    ),
-    (
-        "PDS_HANDLE_BACKUP_NAMESERVERS",
-        "identity.backup_nameservers",
-        Same,
-    ),
+    ("PDS_SERVICE_HANDLE_DOMAINS", "identity.handle_domains", Same),
+    ("PDS_HANDLE_BACKUP_NAMESERVERS", "identity.backup_nameservers", Same),
     ("PDS_EMAIL_SMTP_URL", "mail.smtp_url", Same),
     ("PDS_EMAIL_FROM_ADDRESS", "mail.from_address", Same),
-    (
-        "PDS_EMAIL_DISABLE_CONFIRMATION_LINK",
-        "mail.confirmation_link",
-        FlagReversed,
-    ),
-    (
-        "PDS_MODERATION_EMAIL_SMTP_URL",
-        "mail.moderation_smtp_url",
-        Same,
-    ),
-    (
-        "PDS_MODERATION_EMAIL_ADDRESS",
-        "mail.moderation_from_address",
-        Same,
-    ),
-    (
-        "PDS_MAX_SUBSCRIPTION_BUFFER",
-        "sync.subscriber_lag_events_max",
-        Same,
-    ),
+    ("PDS_EMAIL_DISABLE_CONFIRMATION_LINK", "mail.confirmation_link", FlagReversed),
+    ("PDS_MODERATION_EMAIL_SMTP_URL", "mail.moderation_smtp_url", Same),
+    ("PDS_MODERATION_EMAIL_ADDRESS", "mail.moderation_from_address", Same),
+    ("PDS_MAX_SUBSCRIPTION_BUFFER", "sync.subscriber_lag_events_max", Same),
     ("PDS_REPO_BACKFILL_LIMIT_MS", "sync.backfill_ms", Same),
     ("PDS_CRAWLERS", "sync.crawlers", Same),
     ("PDS_BSKY_APP_VIEW_URL", "services.appview_url", Same),
     ("PDS_BSKY_APP_VIEW_DID", "services.appview_did", Same),
-    (
-        "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN",
-        "services.appview_cdn_url_pattern",
-        Same,
-    ),
+    ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "services.appview_cdn_url_pattern", Same),
     ("PDS_MOD_SERVICE_URL", "services.moderation_url", Same),
     ("PDS_MOD_SERVICE_DID", "services.moderation_did", Same),
     ("PDS_REPORT_SERVICE_URL", "services.report_url", Same),
@@ -126,32 +78,12 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_RATE_LIMIT_BYPASS_IPS", "limits.bypass_addresses", Same),
     ("PDS_JWT_SECRET", "secrets.jwt_secret", Same),
     ("PDS_ADMIN_PASSWORD", "secrets.admin_password", Same),
-    (
-        "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
-        "secrets.plc_rotation_key",
-        Same,
-    ),
-    (
-        "PDS_DISABLE_SSRF_PROTECTION",
-        "outbound.address_guard",
-        FlagReversed,
-    ),
-    (
-        "PDS_FETCH_MAX_RESPONSE_SIZE",
-        "outbound.response_bytes_max",
-        Same,
-    ),
-    (
-        "PDS_PROXY_HEADERS_TIMEOUT",
-        "proxy.headers_timeout_ms",
-        Same,
-    ),
+    ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "secrets.plc_rotation_key", Same),
+    ("PDS_DISABLE_SSRF_PROTECTION", "outbound.address_guard", FlagReversed),
+    ("PDS_FETCH_MAX_RESPONSE_SIZE", "outbound.response_bytes_max", Same),
+    ("PDS_PROXY_HEADERS_TIMEOUT", "proxy.headers_timeout_ms", Same),
     ("PDS_PROXY_BODY_TIMEOUT", "proxy.body_timeout_ms", Same),
-    (
-        "PDS_PROXY_MAX_RESPONSE_SIZE",
-        "proxy.response_bytes_max",
-        Same,
-    ),
+    ("PDS_PROXY_MAX_RESPONSE_SIZE", "proxy.response_bytes_max", Same),
     ("LOG_ENABLED", "log.enabled", Flag),
     ("LOG_LEVEL", "log.level", Level),
     ("LOG_DESTINATION", "log.destination", Same),
@@ -181,56 +113,23 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_SUCCESS_COLOR", PAGES),
     ("PDS_BACKGROUND_LIGHT_URL", PAGES),
     ("PDS_BACKGROUND_DARK_URL", PAGES),
-    (
-        "PDS_DPOP_SECRET",
-        "it only seeds values that change by themselves",
-    ),
+    ("PDS_DPOP_SECRET", "it only seeds values that change by themselves"),
     ("PDS_REDIS_SCRATCH_ADDRESS", NO_REDIS),
     ("PDS_REDIS_SCRATCH_PASSWORD", NO_REDIS),
-    (
-        "PDS_PROXY_ALLOW_HTTP2",
-        "Freehold settles the version of HTTP with each service",
-    ),
-    (
-        "PDS_PROXY_MAX_RETRIES",
-        "Freehold never sends a proxied request twice",
-    ),
-    (
-        "PDS_PROXY_PREFER_COMPRESSED",
-        "Freehold hands on what client and service agree on",
-    ),
-    (
-        "PDS_LEXICON_AUTHORITY_DID",
-        "Freehold resolves no lexicons over the network",
-    ),
-    (
-        "PDS_REPO_SIGNING_KEY_K256_PRIVATE_KEY_HEX",
-        "the official server does not read it either",
-    ),
+    ("PDS_PROXY_ALLOW_HTTP2", "Freehold settles the version of HTTP with each service"),
+    ("PDS_PROXY_MAX_RETRIES", "Freehold never sends a proxied request twice"),
+    ("PDS_PROXY_PREFER_COMPRESSED", "Freehold hands on what client and service agree on"),
+    ("PDS_LEXICON_AUTHORITY_DID", "Freehold resolves no lexicons over the network"),
+    ("PDS_REPO_SIGNING_KEY_K256_PRIVATE_KEY_HEX", "the official server does not read it either"),
     ("PDS_ENTRYWAY_ADMIN_TOKEN", "there is no entryway"),
     ("PDS_BLOBSTORE_S3_REGION", "blobs are kept on disk"),
     ("PDS_BLOBSTORE_S3_ENDPOINT", "blobs are kept on disk"),
-    (
-        "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE",
-        "blobs are kept on disk",
-    ),
+    ("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "blobs are kept on disk"),
     ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "blobs are kept on disk"),
-    (
-        "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY",
-        "blobs are kept on disk",
-    ),
-    (
-        "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS",
-        "blobs are kept on disk",
-    ),
-    (
-        "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS",
-        "blobs are kept on disk",
-    ),
-    (
-        "LOG_SYSTEMS",
-        "all parts of Freehold log; log.level takes a filter by module",
-    ),
+    ("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", "blobs are kept on disk"),
+    ("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS", "blobs are kept on disk"),
+    ("PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS", "blobs are kept on disk"),
+    ("LOG_SYSTEMS", "all parts of Freehold log; log.level takes a filter by module"),
 ];
 
 /// Variables that change what the server is, and what to do instead.
@@ -245,10 +144,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("PDS_ENTRYWAY_URL", NO_ENTRYWAY),
     ("PDS_ENTRYWAY_DID", NO_ENTRYWAY),
-    (
-        "PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX",
-        NO_ENTRYWAY,
-    ),
+    ("PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX", NO_ENTRYWAY),
     ("PDS_ENTRYWAY_PLC_ROTATION_KEY", NO_ENTRYWAY),
 ];
 
@@ -267,10 +163,7 @@ const DEFAULTS: &[(&str, &str)] = &[
 pub(super) const REQUIRED_SECRETS: [(&str, &str); 3] = [
     ("jwt_secret", "PDS_JWT_SECRET"),
     ("admin_password", "PDS_ADMIN_PASSWORD"),
-    (
-        "plc_rotation_key",
-        "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
-    ),
+    ("plc_rotation_key", "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"),
 ];
 
 /// Whether the environment is that of an official installation.
@@ -285,10 +178,8 @@ pub enum Mode {
 /// Gives the reader every setting of the official variables, and says what it
 /// could not give.
 pub(super) fn read(variables: &Variables, reader: &mut Reader, warnings: &mut Vec<String>) -> Mode {
-    let set: Vec<&(String, String)> = variables
-        .iter()
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
+    let set: Vec<&(String, String)> =
+        variables.iter().filter(|(_, text)| !text.is_empty()).collect();
     if !set.iter().any(|(name, _)| name.starts_with("PDS_")) {
         return Mode::Own;
     }
@@ -305,16 +196,9 @@ fn read_one(name: &str, text: &str, reader: &mut Reader, warnings: &mut Vec<Stri
     let origin = Origin::Variable(name.to_owned());
     if let Some((key, form)) = mapping(name) {
         match form.apply(text) {
-            Some(text) => reader.give(
-                key,
-                Setting {
-                    given: Given::One(text),
-                    origin,
-                },
-            ),
-            None => warnings.push(format!(
-                "{name} is neither true, 1, false nor 0; it counts as not set."
-            )),
+            Some(text) => reader.give(key, Setting { given: Given::One(text), origin }),
+            None => warnings
+                .push(format!("{name} is neither true, 1, false nor 0; it counts as not set.")),
         }
     } else if let Some((_, why)) = IGNORED.iter().find(|(known, _)| *known == name) {
         warnings.push(format!("{name} has no effect: {why}."));
@@ -338,9 +222,7 @@ fn mapping(name: &str) -> Option<(String, Form)> {
     }
     let stem = name.strip_suffix("_FILE")?;
     let (_, key, _) = MAPPED.iter().find(|(known, ..)| *known == stem)?;
-    super::SECRET_KEYS
-        .contains(key)
-        .then(|| (format!("{key}_file"), Same))
+    super::SECRET_KEYS.contains(key).then(|| (format!("{key}_file"), Same))
 }
 
 impl Form {

@@ -169,9 +169,7 @@ impl Parsed for HandleDomain {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         });
         labels_fit.then(|| Self(text.to_ascii_lowercase()))
     }

@@ -111,12 +111,10 @@ impl Reader {
 
     /// Adds a setting unless there is one.
     pub(super) fn give_default(&mut self, key: &str, text: &str) {
-        self.settings
-            .entry(key.to_owned())
-            .or_insert_with(|| Setting {
-                given: Given::One(text.to_owned()),
-                origin: Origin::OfficialDefault,
-            });
+        self.settings.entry(key.to_owned()).or_insert_with(|| Setting {
+            given: Given::One(text.to_owned()),
+            origin: Origin::OfficialDefault,
+        });
     }
 
     /// Reads keys of one section.
@@ -234,9 +232,7 @@ impl Section<'_> {
         let direct = self.take_one(key);
         let file = self.take_one(&file_key);
         let file_shown = file.as_ref().map(|(path, _)| quoted(path));
-        let file_origin = file
-            .as_ref()
-            .map_or(Origin::Default, |(_, origin)| origin.clone());
+        let file_origin = file.as_ref().map_or(Origin::Default, |(_, origin)| origin.clone());
         let (secret, origin) = match (direct, file) {
             (Some((text, origin)), None) => (Some(Secret::new(text)), origin),
             (None, Some((path, origin))) => (self.secret_file(&file_key, &path, &origin), origin),
@@ -259,11 +255,7 @@ impl Section<'_> {
     /// Remembers a fault of a setting of this section.
     pub(super) fn fault(&mut self, key: &str, origin: Option<Origin>, message: impl Into<String>) {
         let key = self.full(key);
-        self.reader.faults.push(Fault {
-            key,
-            origin,
-            message: message.into(),
-        });
+        self.reader.faults.push(Fault { key, origin, message: message.into() });
     }
 
     /// Returns where a setting came from.
@@ -286,11 +278,7 @@ impl Section<'_> {
                 None
             }
             Err(error) => {
-                self.fault(
-                    key,
-                    Some(origin.clone()),
-                    format!("cannot read {path}: {error}"),
-                );
+                self.fault(key, Some(origin.clone()), format!("cannot read {path}: {error}"));
                 None
             }
         }
@@ -309,11 +297,7 @@ impl Section<'_> {
     }
 
     fn misfit(&mut self, key: &str, origin: Option<Origin>, wanted: &str, found: &str) {
-        self.fault(
-            key,
-            origin,
-            format!("wanted {wanted}, found {}", quoted(found)),
-        );
+        self.fault(key, origin, format!("wanted {wanted}, found {}", quoted(found)));
     }
 
     fn show(&mut self, key: &str, value: Option<String>, origin: Origin) {
@@ -329,8 +313,6 @@ impl Section<'_> {
 fn read_secret_file(path: &str) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(SECRET_FILE_BYTES_MAX as u64)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(path)?.take(SECRET_FILE_BYTES_MAX as u64).read_to_string(&mut text)?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -14,10 +14,7 @@ pub(super) fn toml(reader: &Reader) -> String {
             continue;
         };
         if section != current {
-            out.push_str(&format!(
-                "{}[{section}]\n",
-                if current.is_empty() { "" } else { "\n" }
-            ));
+            out.push_str(&format!("{}[{section}]\n", if current.is_empty() { "" } else { "\n" }));
             current = section;
         }
         match &shown.value {

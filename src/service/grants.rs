@@ -1,7 +1,8 @@
 //! Who is calling, and what that lets them do: the access matrix as data.
 //!
 //! A credential becomes a [`Grant`]; a method asks for an [`Access`]. Whether
-//! one opens the other is a table here and nowhere else.
+//! one opens the other, and in which standing of the account, is a table here
+//! and nowhere else.
 
 use crate::atproto::syntax::Did;
 
@@ -15,7 +16,7 @@ pub struct Actor {
 }
 
 /// What a credential was given for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// A session of the account's own password.
     Full,
@@ -78,7 +79,76 @@ pub enum Access {
     Preferences,
 }
 
+/// In which standing of the account a method serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Active accounts only.
+    Active,
+    /// Deactivated ones too: what moving in and out needs.
+    NotTakenDown,
+    /// Taken-down ones too.
+    Any,
+}
+
+/// What opens an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The grants that open it.
+    pub grants: &'static [Grant],
+    /// The standing that the account must have.
+    pub standing: Standing,
+}
+
+/// The account's own password.
+const OWNER: &[Grant] = &[Grant::Full];
+/// Any of the account's passwords.
+const PASSWORDS: &[Grant] = &[Grant::Full, Grant::PrivilegedAppPassword, Grant::AppPassword];
+/// Any password, or a token for this one call.
+const PASSWORDS_OR_SERVICE: &[Grant] =
+    &[Grant::Full, Grant::PrivilegedAppPassword, Grant::AppPassword, Grant::Service];
+/// Any password, also that of an account that was taken down.
+const PASSWORDS_OR_TAKENDOWN: &[Grant] =
+    &[Grant::Full, Grant::PrivilegedAppPassword, Grant::AppPassword, Grant::Takendown];
+/// Any password, also in the queue.
+const PASSWORDS_OR_QUEUED: &[Grant] =
+    &[Grant::Full, Grant::PrivilegedAppPassword, Grant::AppPassword, Grant::SignupQueued];
+/// Everybody who can prove to be somebody.
+const EVERY: &[Grant] = &[
+    Grant::Full,
+    Grant::PrivilegedAppPassword,
+    Grant::AppPassword,
+    Grant::Takendown,
+    Grant::SignupQueued,
+];
+
 impl Access {
+    /// The matrix. `None` where it is not an account that calls: the
+    /// administrator, a refresh token, a visitor.
+    #[rustfmt::skip]
+    pub fn rule(self) -> Option<Rule> {
+        let (grants, standing) = match self {
+            Access::Anyone | Access::Admin | Access::RefreshToken | Access::SignUp => return None,
+            Access::AnyoneOrOwner     => (EVERY,                  Standing::Any),
+            Access::WriteRecords      => (PASSWORDS,              Standing::Active),
+            Access::UploadBlob        => (PASSWORDS_OR_SERVICE,   Standing::NotTakenDown),
+            Access::ImportRepo        => (OWNER,                  Standing::NotTakenDown),
+            Access::ReadStatus        => (PASSWORDS,              Standing::Any),
+            Access::UpdateHandle      => (PASSWORDS,              Standing::NotTakenDown),
+            Access::SignIdentity      => (OWNER,                  Standing::NotTakenDown),
+            Access::SubmitIdentity    => (PASSWORDS,              Standing::NotTakenDown),
+            Access::ServiceToken      => (PASSWORDS_OR_TAKENDOWN, Standing::Any),
+            Access::Proxy             => (PASSWORDS,              Standing::Active),
+            Access::ReadSession       => (PASSWORDS_OR_QUEUED,    Standing::Any),
+            Access::ConfirmEmail      => (PASSWORDS,              Standing::NotTakenDown),
+            Access::UpdateEmail       => (OWNER,                  Standing::NotTakenDown),
+            Access::ManageCredentials => (OWNER,                  Standing::NotTakenDown),
+            Access::AppPasswords      => (PASSWORDS,              Standing::NotTakenDown),
+            Access::ManageAccount     => (OWNER,                  Standing::NotTakenDown),
+            Access::Preferences       => (PASSWORDS,              Standing::NotTakenDown),
+        };
+        Some(Rule { grants, standing })
+    }
+
     /// Whether the answer depends on who asks.
     pub fn depends_on_caller(self) -> bool {
         self != Access::Anyone

@@ -7,6 +7,8 @@
 
 pub mod grants;
 pub mod identity;
+pub mod passwords;
+pub mod sessions;
 pub mod tasks;
 
 use crate::atproto::syntax::Did;
@@ -33,10 +35,7 @@ pub struct UploadLimits {
 
 impl Default for UploadLimits {
     fn default() -> Self {
-        Self {
-            blob_bytes_max: 5 * 1024 * 1024,
-            repository_bytes_max: u64::MAX,
-        }
+        Self { blob_bytes_max: 5 * 1024 * 1024, repository_bytes_max: u64::MAX }
     }
 }
 

@@ -32,11 +32,7 @@ pub struct Tasks {
 impl Tasks {
     /// Returns a set without tasks.
     pub fn new(clock: Clock) -> Self {
-        Self {
-            tracker: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            clock,
-        }
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), clock }
     }
 
     /// Returns the token that is cancelled when the server stops.
@@ -71,8 +67,7 @@ impl Tasks {
         F: Future<Output = Result<(), TaskError>> + Send + 'static,
     {
         let tasks = self.clone();
-        self.tracker
-            .spawn(async move { tasks.run_once(name, work).await });
+        self.tracker.spawn(async move { tasks.run_once(name, work).await });
     }
 
     /// Tells every task to stop; returns at once.
@@ -152,10 +147,7 @@ mod tests {
         let clock = Clock::fake();
         let at_rest = clock.waiting();
         let tasks = Tasks::new(clock.clone());
-        let counter = Arc::new(Counter {
-            runs: AtomicU32::new(0),
-            ran: Notify::new(),
-        });
+        let counter = Arc::new(Counter { runs: AtomicU32::new(0), ran: Notify::new() });
         let shared = counter.clone();
         tasks.every("a test", Duration::from_secs(60), move || {
             let counter = shared.clone();

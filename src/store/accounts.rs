@@ -191,8 +191,7 @@ pub async fn find_by_handle(db: &Db, handle: &Handle) -> Result<Option<Account>,
 
 /// Finds an account by its e-mail address, in any case.
 pub async fn find_by_email(db: &Db, email: &str) -> Result<Option<Account>, StoreError> {
-    db.row(FIND_BY_EMAIL.bind(email.to_lowercase()), account)
-        .await
+    db.row(FIND_BY_EMAIL.bind(email.to_lowercase()), account).await
 }
 
 static LIST: Sql = Sql::new(
@@ -215,8 +214,7 @@ static LIST_DELETE_DUE: Sql = Sql::new(
 
 /// Lists deactivated accounts whose `delete_after` has come.
 pub async fn list_delete_due(db: &Db, now: Moment, limit: u32) -> Result<Vec<Account>, StoreError> {
-    db.rows(LIST_DELETE_DUE.bind(now).bind(limit), account)
-        .await
+    db.rows(LIST_DELETE_DUE.bind(now).bind(limit), account).await
 }
 
 static COUNT: Sql = Sql::new("SELECT count(*) FROM accounts");
@@ -263,10 +261,7 @@ static UPDATE_PASSWORD: Sql = Sql::new("UPDATE accounts SET password_hash = $2 W
 
 /// Changes the password's hash, or fails with [`Unmet::AccountMissing`].
 pub fn update_password(batch: &mut Batch, id: AccountId, password_hash: &str) {
-    batch.add_one(
-        UPDATE_PASSWORD.bind(id).bind(password_hash),
-        Unmet::AccountMissing,
-    );
+    batch.add_one(UPDATE_PASSWORD.bind(id).bind(password_hash), Unmet::AccountMissing);
 }
 
 static DEACTIVATE: Sql = Sql::new(

@@ -103,8 +103,7 @@ impl Batch {
         statement: Statement,
         otherwise: Unmet,
     ) {
-        self.statements
-            .push((statement, Expect::Rows(rows, otherwise)));
+        self.statements.push((statement, Expect::Rows(rows, otherwise)));
     }
 
     pub(in crate::store) fn size_bytes(&self) -> usize {

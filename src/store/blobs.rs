@@ -96,12 +96,8 @@ pub struct NewBlob {
 /// again, a permanent one stays as it is. Fails with [`Unmet::BlobMissing`] for
 /// one that was taken down.
 pub fn put(batch: &mut Batch, new: &NewBlob) {
-    let statement = PUT
-        .bind(new.account)
-        .bind(new.cid)
-        .bind(&new.mime_type)
-        .bind(new.size_bytes)
-        .bind(new.at);
+    let statement =
+        PUT.bind(new.account).bind(new.cid).bind(&new.mime_type).bind(new.size_bytes).bind(new.at);
     batch.add_one(statement, Unmet::BlobMissing);
     batch.add(CANCEL_REMOVAL.bind(&new.did).bind(new.cid));
 }
@@ -138,8 +134,7 @@ pub async fn list_at(
     account: AccountId,
     path: &RecordPath,
 ) -> Result<Vec<Cid>, StoreError> {
-    db.rows(REFS_AT.bind(account).bind(path), |row| row.at(0))
-        .await
+    db.rows(REFS_AT.bind(account).bind(path), |row| row.at(0)).await
 }
 
 static DELETE_REF: Sql =
@@ -208,8 +203,7 @@ pub struct BlobPage {
 
 impl BlobPage {
     fn after(&self) -> Vec<u8> {
-        self.after
-            .map_or_else(Vec::new, |cid| cid.as_bytes().to_vec())
+        self.after.map_or_else(Vec::new, |cid| cid.as_bytes().to_vec())
     }
 }
 
@@ -222,15 +216,10 @@ pub async fn list_referred(
     page: &BlobPage,
 ) -> Result<Vec<Cid>, StoreError> {
     let statement = match since {
-        None => LIST_REFERRED
-            .bind(account)
-            .bind(page.after())
-            .bind(page.limit),
-        Some(rev) => LIST_REFERRED_SINCE
-            .bind(account)
-            .bind(page.after())
-            .bind(page.limit)
-            .bind(rev),
+        None => LIST_REFERRED.bind(account).bind(page.after()).bind(page.limit),
+        Some(rev) => {
+            LIST_REFERRED_SINCE.bind(account).bind(page.after()).bind(page.limit).bind(rev)
+        }
     };
     db.rows(statement, |row| row.at(0)).await
 }
@@ -258,16 +247,8 @@ pub async fn list_missing(
     account: AccountId,
     page: &BlobPage,
 ) -> Result<Vec<MissingBlob>, StoreError> {
-    let statement = LIST_MISSING
-        .bind(account)
-        .bind(page.after())
-        .bind(page.limit);
-    let missing = |row: &Row<'_>| {
-        Ok(MissingBlob {
-            cid: row.at(0)?,
-            path: row.at(1)?,
-        })
-    };
+    let statement = LIST_MISSING.bind(account).bind(page.after()).bind(page.limit);
+    let missing = |row: &Row<'_>| Ok(MissingBlob { cid: row.at(0)?, path: row.at(1)? });
     db.rows(statement, missing).await
 }
 
@@ -298,17 +279,9 @@ static COUNT: Sql = Sql::new(
 
 /// Counts the blobs of an account.
 pub async fn count(db: &Db, account: AccountId) -> Result<BlobCounts, StoreError> {
-    let counts = |row: &Row<'_>| {
-        Ok(BlobCounts {
-            referred: row.at(0)?,
-            uploaded: row.at(1)?,
-        })
-    };
+    let counts = |row: &Row<'_>| Ok(BlobCounts { referred: row.at(0)?, uploaded: row.at(1)? });
     let counts = db.row(COUNT.bind(account), counts).await?;
-    Ok(counts.unwrap_or(BlobCounts {
-        referred: 0,
-        uploaded: 0,
-    }))
+    Ok(counts.unwrap_or(BlobCounts { referred: 0, uploaded: 0 }))
 }
 
 static TAKE_DOWN: Sql =
@@ -369,12 +342,7 @@ static LIST_REMOVALS: Sql =
 /// To work one off: take the account's lock, look whether it still is on the
 /// list ([`is_removal_due`]), delete the bytes, then [`delete_removal`].
 pub async fn list_removals(db: &Db, limit: u32) -> Result<Vec<Removal>, StoreError> {
-    let removal = |row: &Row<'_>| {
-        Ok(Removal {
-            did: row.at(0)?,
-            cid: row.at(1)?,
-        })
-    };
+    let removal = |row: &Row<'_>| Ok(Removal { did: row.at(0)?, cid: row.at(1)? });
     db.rows(LIST_REMOVALS.bind(limit), removal).await
 }
 

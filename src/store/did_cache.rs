@@ -19,10 +19,7 @@ pub struct CachedDocument {
 static FIND: Sql = Sql::new("SELECT document, fetched_at FROM did_cache WHERE did = $1");
 
 fn cached(row: &Row<'_>) -> Result<CachedDocument, BadColumn> {
-    Ok(CachedDocument {
-        document: row.at(0)?,
-        fetched_at: row.at(1)?,
-    })
+    Ok(CachedDocument { document: row.at(0)?, fetched_at: row.at(1)? })
 }
 
 /// Finds the document of `did`, however old.
@@ -38,10 +35,7 @@ static PUT: Sql = Sql::new(
 
 /// Remembers a document.
 pub fn put(batch: &mut Batch, did: &Did, document: &CachedDocument) {
-    let statement = PUT
-        .bind(did)
-        .bind(&document.document)
-        .bind(document.fetched_at);
+    let statement = PUT.bind(did).bind(&document.document).bind(document.fetched_at);
     batch.add(statement);
 }
 

@@ -79,8 +79,7 @@ static FIRST: Sql = Sql::new("SELECT seq, at FROM events WHERE seq > $1 ORDER BY
 
 /// Finds `seq` and moment of the first event after `after`.
 pub async fn first_after(db: &Db, after: u64) -> Result<Option<(u64, Moment)>, StoreError> {
-    db.row(FIRST.bind(after), |row| Ok((row.at(0)?, row.at(1)?)))
-        .await
+    db.row(FIRST.bind(after), |row| Ok((row.at(0)?, row.at(1)?))).await
 }
 
 static FIRST_SINCE: Sql = Sql::new("SELECT seq FROM events WHERE seq >= $1 ORDER BY seq LIMIT 1");
@@ -88,8 +87,7 @@ static FIRST_SINCE: Sql = Sql::new("SELECT seq FROM events WHERE seq >= $1 ORDER
 /// Finds the first event that was made at or after `moment`, by the time that
 /// `seq` is.
 pub async fn first_since(db: &Db, moment: Moment) -> Result<Option<u64>, StoreError> {
-    db.row(FIRST_SINCE.bind(seq_of(moment)), |row| row.at(0))
-        .await
+    db.row(FIRST_SINCE.bind(seq_of(moment)), |row| row.at(0)).await
 }
 
 fn seq_of(moment: Moment) -> u64 {

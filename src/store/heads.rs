@@ -75,11 +75,7 @@ static LIST: Sql = Sql::new(
 /// Lists accounts that have a repository, in the order of their keys, after
 /// `after`.
 pub async fn list(db: &Db, after: AccountId, limit: u32) -> Result<Vec<Hosted>, StoreError> {
-    let hosted = |row: &Row<'_>| {
-        Ok(Hosted {
-            account: accounts::account(row)?,
-            head: head_at(row, 12)?,
-        })
-    };
+    let hosted =
+        |row: &Row<'_>| Ok(Hosted { account: accounts::account(row)?, head: head_at(row, 12)? });
     db.rows(LIST.bind(after).bind(limit), hosted).await
 }

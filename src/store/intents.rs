@@ -36,12 +36,8 @@ static INSERT: Sql = Sql::new(
 
 /// Writes down that something begins, or fails with [`Unmet::Exists`].
 pub fn insert(batch: &mut Batch, new: &Intent) {
-    let statement = INSERT
-        .bind(&new.did)
-        .bind(&new.kind)
-        .bind(&new.step)
-        .bind(&new.body)
-        .bind(new.created_at);
+    let statement =
+        INSERT.bind(&new.did).bind(&new.kind).bind(&new.step).bind(&new.body).bind(new.created_at);
     batch.add_one(statement, Unmet::Exists);
 }
 
@@ -51,11 +47,7 @@ static ADVANCE: Sql =
 /// Moves an undertaking from its step to the next, or fails with
 /// [`Unmet::IntentMoved`].
 pub fn advance(batch: &mut Batch, intent: &Intent, next: &str) {
-    let statement = ADVANCE
-        .bind(&intent.did)
-        .bind(&intent.kind)
-        .bind(&intent.step)
-        .bind(next);
+    let statement = ADVANCE.bind(&intent.did).bind(&intent.kind).bind(&intent.step).bind(next);
     batch.add_one(statement, Unmet::IntentMoved);
 }
 

@@ -115,11 +115,7 @@ static LIST_USES: Sql = Sql::new(
 /// Lists the uses of a code, the oldest first.
 pub async fn list_uses(db: &Db, code: &str) -> Result<Vec<InviteUse>, StoreError> {
     let invite_use = |row: &Row<'_>| {
-        Ok(InviteUse {
-            code: row.at(0)?,
-            used_by: row.at(1)?,
-            used_at: row.at(2)?,
-        })
+        Ok(InviteUse { code: row.at(0)?, used_by: row.at(1)?, used_at: row.at(2)? })
     };
     db.rows(LIST_USES.bind(code), invite_use).await
 }

@@ -23,11 +23,7 @@ pub struct SealedKey {
 }
 
 fn sealed_key(row: &Row<'_>) -> Result<SealedKey, BadColumn> {
-    Ok(SealedKey {
-        did_key: row.at(0)?,
-        sealed: row.at(1)?,
-        created_at: row.at(2)?,
-    })
+    Ok(SealedKey { did_key: row.at(0)?, sealed: row.at(1)?, created_at: row.at(2)? })
 }
 
 static PUT: Sql = Sql::new(
@@ -38,11 +34,8 @@ static PUT: Sql = Sql::new(
 
 /// Sets the signing key of an account.
 pub fn put(batch: &mut Batch, account: AccountId, key: &SealedKey) {
-    let statement = PUT
-        .bind(account)
-        .bind(&key.did_key)
-        .bind(key.sealed.as_slice())
-        .bind(key.created_at);
+    let statement =
+        PUT.bind(account).bind(&key.did_key).bind(key.sealed.as_slice()).bind(key.created_at);
     batch.add(statement);
 }
 
@@ -62,11 +55,8 @@ static RESERVE: Sql = Sql::new(
 /// Keeps a key for an account that does not exist yet, for `did` if it is
 /// known; or fails with [`Unmet::Exists`] where `did` has one already.
 pub fn reserve(batch: &mut Batch, did: Option<&Did>, key: &SealedKey) {
-    let statement = RESERVE
-        .bind(&key.did_key)
-        .bind(did)
-        .bind(key.sealed.as_slice())
-        .bind(key.created_at);
+    let statement =
+        RESERVE.bind(&key.did_key).bind(did).bind(key.sealed.as_slice()).bind(key.created_at);
     batch.add_one(statement, Unmet::Exists);
 }
 
@@ -90,10 +80,7 @@ static CONSUME_RESERVED: Sql = Sql::new("DELETE FROM reserved_keys WHERE did_key
 /// Takes a key off the reserved ones, or fails with
 /// [`Unmet::ReservedKeyUnavailable`].
 pub fn consume_reserved(batch: &mut Batch, did_key: &str) {
-    batch.add_one(
-        CONSUME_RESERVED.bind(did_key),
-        Unmet::ReservedKeyUnavailable,
-    );
+    batch.add_one(CONSUME_RESERVED.bind(did_key), Unmet::ReservedKeyUnavailable);
 }
 
 static DELETE_RESERVED: Sql = Sql::new("DELETE FROM reserved_keys WHERE created_at < $1");

@@ -82,10 +82,7 @@ fn exported(row: &Row<'_>) -> Result<Exported, BadColumn> {
         nullified_at: row.at(6)?,
     };
     let position = row.at(0)?;
-    Ok(Exported {
-        position,
-        operation,
-    })
+    Ok(Exported { position, operation })
 }
 
 /// Lists the whole log of a DID in order, with the nullified operations.
@@ -111,6 +108,5 @@ static EXPORT_AFTER: Sql = Sql::new(
 
 /// Lists operations of all DIDs that were accepted after a moment.
 pub async fn export_after(db: &Db, after: Moment, limit: u32) -> Result<Vec<Exported>, StoreError> {
-    db.rows(EXPORT_AFTER.bind(after).bind(limit), exported)
-        .await
+    db.rows(EXPORT_AFTER.bind(after).bind(limit), exported).await
 }

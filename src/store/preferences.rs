@@ -18,10 +18,7 @@ static LIST: Sql =
     Sql::new("SELECT name, value FROM preferences WHERE account_id = $1 ORDER BY position");
 
 fn preference(row: &Row<'_>) -> Result<Preference, BadColumn> {
-    Ok(Preference {
-        name: row.at(0)?,
-        value: row.at(1)?,
-    })
+    Ok(Preference { name: row.at(0)?, value: row.at(1)? })
 }
 
 /// Lists an account's preferences in their order.
@@ -37,11 +34,8 @@ static INSERT: Sql =
 pub fn replace(batch: &mut Batch, account: AccountId, preferences: &[Preference]) {
     batch.add(CLEAR.bind(account));
     for (position, preference) in (0i64..).zip(preferences) {
-        let statement = INSERT
-            .bind(account)
-            .bind(position)
-            .bind(&preference.name)
-            .bind(&preference.value);
+        let statement =
+            INSERT.bind(account).bind(position).bind(&preference.name).bind(&preference.value);
         batch.add(statement);
     }
 }

@@ -33,12 +33,7 @@ static FIND: Sql =
     Sql::new("SELECT path, cid, rev, value FROM records WHERE account_id = $1 AND path = $2");
 
 fn record(row: &Row<'_>) -> Result<Record, BadColumn> {
-    Ok(Record {
-        path: row.at(0)?,
-        cid: row.at(1)?,
-        rev: row.at(2)?,
-        value: row.at(3)?,
-    })
+    Ok(Record { path: row.at(0)?, cid: row.at(1)?, rev: row.at(2)?, value: row.at(3)? })
 }
 
 /// Finds a record by its path.
@@ -161,11 +156,7 @@ static STREAM_ENTRIES: Sql =
 /// Streams the paths and CIDs of all records in the tree's order.
 pub fn stream_entries(snapshot: &Snapshot, account: AccountId) -> RowStream<RecordEntry> {
     snapshot.stream(STREAM_ENTRIES.bind(account), |row| {
-        Ok(RecordEntry {
-            path: row.at(0)?,
-            cid: row.at(1)?,
-            rev: row.at(2)?,
-        })
+        Ok(RecordEntry { path: row.at(0)?, cid: row.at(1)?, rev: row.at(2)? })
     })
 }
 
@@ -198,10 +189,6 @@ pub fn stream_values(
         Some(rev) => STREAM_VALUES_SINCE.bind(account).bind(rev),
     };
     snapshot.stream(statement, |row| {
-        Ok(RecordValue {
-            path: row.at(0)?,
-            cid: row.at(1)?,
-            value: row.at(2)?,
-        })
+        Ok(RecordValue { path: row.at(0)?, cid: row.at(1)?, value: row.at(2)? })
     })
 }

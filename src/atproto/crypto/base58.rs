@@ -25,10 +25,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
             carry /= 58;
         }
     }
-    let body = digits
-        .iter()
-        .rev()
-        .map(|d| char::from(ALPHABET[usize::from(*d)]));
+    let body = digits.iter().rev().map(|d| char::from(ALPHABET[usize::from(*d)]));
     std::iter::repeat_n('1', zeros).chain(body).collect()
 }
 

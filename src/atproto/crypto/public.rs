@@ -71,10 +71,7 @@ impl PublicKey {
     /// # Errors
     /// [`InvalidKey::Point`] if it is not one of this curve.
     pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self, InvalidKey> {
-        if !matches!(
-            (bytes.len(), bytes.first()),
-            (33, Some(2 | 3)) | (65, Some(4))
-        ) {
+        if !matches!((bytes.len(), bytes.first()), (33, Some(2 | 3)) | (65, Some(4))) {
             return Err(InvalidKey::Point);
         }
         match curve {
@@ -92,9 +89,7 @@ impl PublicKey {
     /// # Errors
     /// See [`InvalidKey`]; the point must be compressed.
     pub fn from_did_key(text: &str) -> Result<Self, InvalidKey> {
-        let multibase = text
-            .strip_prefix(DID_KEY_PREFIX)
-            .ok_or(InvalidKey::Syntax)?;
+        let multibase = text.strip_prefix(DID_KEY_PREFIX).ok_or(InvalidKey::Syntax)?;
         Self::from_multibase(multibase)
     }
 
@@ -170,10 +165,7 @@ impl PublicKey {
     }
 
     pub(super) fn of_k256(key: &k256::ecdsa::VerifyingKey) -> Self {
-        Self {
-            compressed: sized(key.to_sec1_point(true).as_bytes()),
-            point: Point::K256(*key),
-        }
+        Self { compressed: sized(key.to_sec1_point(true).as_bytes()), point: Point::K256(*key) }
     }
 
     pub(super) fn of_p256(key: &p256::ecdsa::VerifyingKey) -> Self {
@@ -185,9 +177,7 @@ impl PublicKey {
 }
 
 fn sized<const N: usize>(point: &[u8]) -> [u8; N] {
-    point
-        .try_into()
-        .expect("the form of the point decides its length")
+    point.try_into().expect("the form of the point decides its length")
 }
 
 fn multibase(text: &str) -> Result<Vec<u8>, InvalidKey> {
@@ -207,8 +197,7 @@ fn verify_k256(
         return Err(BadSignature);
     }
     // k256 verifies only the lower one; both are equally true.
-    key.verify_prehash(&Sha256::digest(message), &low)
-        .map_err(|_| BadSignature)
+    key.verify_prehash(&Sha256::digest(message), &low).map_err(|_| BadSignature)
 }
 
 fn verify_p256(
@@ -271,9 +260,7 @@ impl FromStr for DidKey {
     type Err = InvalidKey;
 
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        let body = text
-            .strip_prefix(DID_KEY_PREFIX)
-            .ok_or(InvalidKey::Syntax)?;
+        let body = text.strip_prefix(DID_KEY_PREFIX).ok_or(InvalidKey::Syntax)?;
         let bytes = multibase(body)?;
         if text.len() > DID_KEY_CHARS_MAX || bytes.len() < 2 {
             return Err(InvalidKey::Syntax);

@@ -60,9 +60,7 @@ const NULL: u8 = 0xf6;
 impl Writer {
     /// Returns a writer with room for `size_bytes`.
     pub fn with_capacity(size_bytes: usize) -> Self {
-        Self {
-            out: Vec::with_capacity(size_bytes),
-        }
+        Self { out: Vec::with_capacity(size_bytes) }
     }
 
     /// Returns how many bytes were written so far.

@@ -48,10 +48,7 @@ where
     D: Deserializer<'de, Error = serde_json::Error>,
 {
     let refusal = Refusal::default();
-    let seed = InJson {
-        depth: 0,
-        refusal: &refusal,
-    };
+    let seed = InJson { depth: 0, refusal: &refusal };
     match seed.deserialize(parser) {
         Ok(value @ Value::Map(_)) => Ok(value),
         Ok(_) => Err(DataError::NotAnObject),
@@ -87,10 +84,7 @@ impl InJson<'_> {
     /// Returns the seed for what stands inside this container.
     fn inner<E: Error>(self) -> Result<Self, E> {
         match self.depth < DEPTH_MAX {
-            true => Ok(Self {
-                depth: self.depth + 1,
-                ..self
-            }),
+            true => Ok(Self { depth: self.depth + 1, ..self }),
             false => Err(self.refusal.because(DataError::TooDeep)),
         }
     }
@@ -244,10 +238,9 @@ impl Value {
             Self::Bytes(bytes) => json!({ "$bytes": BASE64_NOPAD.encode(bytes) }),
             Self::Link(link) => json!({ "$link": link.to_string() }),
             Self::List(values) => values.iter().map(Self::to_json).collect(),
-            Self::Map(map) => map
-                .iter()
-                .map(|(key, value)| (key.to_owned(), value.to_json()))
-                .collect(),
+            Self::Map(map) => {
+                map.iter().map(|(key, value)| (key.to_owned(), value.to_json())).collect()
+            }
         }
     }
 }

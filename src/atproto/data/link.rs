@@ -16,9 +16,7 @@ pub const LINK_BYTES_MAX: usize = 100;
 static BASE32_LOWER: LazyLock<Encoding> = LazyLock::new(|| {
     let mut base32 = Specification::new();
     base32.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    base32
-        .encoding()
-        .expect("32 different symbols make an encoding")
+    base32.encoding().expect("32 different symbols make an encoding")
 });
 
 /// A CID of version 1 with any codec and any hash. Ordered by its bytes.

@@ -142,11 +142,8 @@ fn blobs_have_one_shape() {
     let link = json!({ "$link": BLOB });
     let good = json!({"$type": "blob", "ref": link, "mimeType": "image/png", "size": 1});
     let value = from_json_value(&json!({ "a": [good], "b": good })).expect("two blobs");
-    let blob = BlobRef {
-        cid: BLOB.parse().expect("a CID"),
-        mime_type: "image/png".to_owned(),
-        size: 1,
-    };
+    let blob =
+        BlobRef { cid: BLOB.parse().expect("a CID"), mime_type: "image/png".to_owned(), size: 1 };
     assert_eq!(value.blobs(), [blob.clone(), blob.clone()]);
     assert_eq!(Value::from(blob.to_map()).to_json(), good);
     assert!(!value.has_legacy_blob());
@@ -277,10 +274,7 @@ fn json_text_is_escaped() {
     let nasty = "\"\\\u{0}\u{1f}\n\r\t\u{7f}é😀</script>\u{2028}";
     let mut out = String::new();
     write_json_text(nasty, &mut out);
-    assert_eq!(
-        serde_json::from_str::<String>(&out).ok().as_deref(),
-        Some(nasty)
-    );
+    assert_eq!(serde_json::from_str::<String>(&out).ok().as_deref(), Some(nasty));
     assert_eq!(out, serde_json::to_string(nasty).expect("text"));
 }
 

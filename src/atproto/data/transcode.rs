@@ -99,6 +99,5 @@ fn separate(index: usize, out: &mut String) {
 }
 
 fn write_fmt(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text)
-        .expect("a string takes whatever is written to it");
+    out.write_fmt(text).expect("a string takes whatever is written to it");
 }

@@ -80,31 +80,24 @@ impl Map {
 
     /// Takes the value under `key` out.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.find(key)
-            .ok()
-            .map(|index| self.entries.remove(index).1)
+        self.find(key).ok().map(|index| self.entries.remove(index).1)
     }
 
     /// Returns the entries in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {
-        self.entries
-            .binary_search_by(|(other, _)| key_order(other, key))
+        self.entries.binary_search_by(|(other, _)| key_order(other, key))
     }
 }
 
 impl<K: Into<String>> FromIterator<(K, Value)> for Map {
     /// Brings entries into order; of two with one key the later one stays.
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
-        let mut entries: Vec<(String, Value)> = entries
-            .into_iter()
-            .map(|(key, value)| (key.into(), value))
-            .collect();
+        let mut entries: Vec<(String, Value)> =
+            entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
         // The sort is stable, so equal keys keep the order in which they came.
         entries.sort_by(|(left, _), (right, _)| key_order(left, right));
         entries.dedup_by(|later, kept| {

@@ -176,11 +176,7 @@ impl Draft {
         let mut writer = Writer::with_capacity(room);
         write_header(&mut writer, header_type(kind));
         writer.map(fields);
-        Self {
-            kind,
-            writer,
-            seq_at: 0,
-        }
+        Self { kind, writer, seq_at: 0 }
     }
 
     /// Writes `seq` with the head of a nine-byte integer and zeros after it.
@@ -223,10 +219,9 @@ fn has<T>(field: &Option<T>) -> usize {
 
 pub(super) fn check_blocks(blocks: &[u8], max_bytes: usize) -> Result<(), EventError> {
     match blocks.len() {
-        size_bytes if size_bytes > max_bytes => Err(EventError::BlocksTooLarge {
-            size_bytes,
-            max_bytes,
-        }),
+        size_bytes if size_bytes > max_bytes => {
+            Err(EventError::BlocksTooLarge { size_bytes, max_bytes })
+        }
         _ => Ok(()),
     }
 }

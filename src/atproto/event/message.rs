@@ -158,17 +158,12 @@ impl<'a> Fields<'a> {
             }
             _ => return Err(EventError::Field("active")),
         };
-        Ok(AccountEvent {
-            did: self.parsed("did")?,
-            status,
-            time: self.time()?,
-        })
+        Ok(AccountEvent { did: self.parsed("did")?, status, time: self.time()? })
     }
 
     fn seq(&self) -> Result<u64, EventError> {
         let seq = self.0.get("seq").and_then(Value::as_int);
-        seq.and_then(|seq| u64::try_from(seq).ok())
-            .ok_or(EventError::Field("seq"))
+        seq.and_then(|seq| u64::try_from(seq).ok()).ok_or(EventError::Field("seq"))
     }
 
     fn text(&self, key: &'static str) -> Result<&'a str, EventError> {
@@ -187,8 +182,7 @@ impl<'a> Fields<'a> {
 
     fn cid(&self, key: &'static str) -> Result<Cid, EventError> {
         let link = self.0.get(key).and_then(Value::as_link);
-        link.and_then(|link| link.blessed())
-            .ok_or(EventError::Field(key))
+        link.and_then(|link| link.blessed()).ok_or(EventError::Field(key))
     }
 
     fn blocks(&self, max_bytes: usize) -> Result<Vec<u8>, EventError> {
@@ -219,20 +213,12 @@ fn decode_op(op: &Value) -> Result<RepoOp, EventError> {
     let fields = Fields(op.as_map().ok_or(EventError::Field("ops"))?);
     let prev = fields.optional("prev", Fields::cid)?;
     let change = match (fields.text("action")?, prev) {
-        ("create", None) => OpChange::Create {
-            cid: fields.cid("cid")?,
-        },
-        ("update", Some(prev)) => OpChange::Update {
-            cid: fields.cid("cid")?,
-            prev,
-        },
+        ("create", None) => OpChange::Create { cid: fields.cid("cid")? },
+        ("update", Some(prev)) => OpChange::Update { cid: fields.cid("cid")?, prev },
         ("delete", Some(prev)) if fields.0.get("cid") == Some(&Value::Null) => {
             OpChange::Delete { prev }
         }
         _ => return Err(EventError::Field("action")),
     };
-    Ok(RepoOp {
-        path: fields.parsed("path")?,
-        change,
-    })
+    Ok(RepoOp { path: fields.parsed("path")?, change })
 }

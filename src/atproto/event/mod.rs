@@ -193,9 +193,7 @@ impl HostingStatus {
 
     /// Returns the inactive status with this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::INACTIVE
-            .into_iter()
-            .find(|status| status.word() == Some(word))
+        Self::INACTIVE.into_iter().find(|status| status.word() == Some(word))
     }
 }
 

@@ -17,10 +17,7 @@ fn time() -> Moment {
 }
 
 fn op(path: &str, change: OpChange) -> RepoOp {
-    RepoOp {
-        path: path.parse().expect("a path"),
-        change,
-    }
+    RepoOp { path: path.parse().expect("a path"), change }
 }
 
 fn commit_event() -> CommitEvent {
@@ -33,10 +30,7 @@ fn commit_event() -> CommitEvent {
         prev_data: Some(b),
         ops: vec![
             op("com.example.thing/new", OpChange::Create { cid: a }),
-            op(
-                "com.example.thing/old",
-                OpChange::Update { cid: b, prev: c },
-            ),
+            op("com.example.thing/old", OpChange::Update { cid: b, prev: c }),
             op("com.example.thing/gone", OpChange::Delete { prev: c }),
         ],
         blocks: vec![7; 300],
@@ -86,12 +80,7 @@ fn a_commit_has_the_fields_of_the_lexicon() {
 
 #[test]
 fn the_first_commit_says_null_and_leaves_out_prev_data() {
-    let event = CommitEvent {
-        since: None,
-        prev_data: None,
-        ops: Vec::new(),
-        ..commit_event()
-    };
+    let event = CommitEvent { since: None, prev_data: None, ops: Vec::new(), ..commit_event() };
     let frame = Frame::commit(&event).expect("within limits").seal(SEQ);
     let (_, body) = parts(&frame);
     assert_eq!(body["since"], json!(null));
@@ -126,25 +115,14 @@ fn the_other_kinds_come_back() {
     assert_eq!(Message::decode(&frame), Ok(Message::Sync(SEQ, sync)));
 
     for handle in [None, "alice.example.com".parse().ok()] {
-        let event = IdentityEvent {
-            did: did(),
-            handle,
-            time: time(),
-        };
+        let event = IdentityEvent { did: did(), handle, time: time() };
         let frame = Frame::identity(&event).seal(SEQ);
         assert_eq!(parts(&frame).0, json!({"op": 1, "t": "#identity"}));
         assert_eq!(Message::decode(&frame), Ok(Message::Identity(SEQ, event)));
     }
 
-    for status in [HostingStatus::Active]
-        .iter()
-        .chain(&HostingStatus::INACTIVE)
-    {
-        let event = AccountEvent {
-            did: did(),
-            status: *status,
-            time: time(),
-        };
+    for status in [HostingStatus::Active].iter().chain(&HostingStatus::INACTIVE) {
+        let event = AccountEvent { did: did(), status: *status, time: time() };
         let frame = Frame::account(&event).seal(SEQ);
         let (header, body) = parts(&frame);
         assert_eq!(header, json!({"op": 1, "t": "#account"}));
@@ -167,19 +145,16 @@ fn info_and_error_have_no_number() {
     let error = error_frame("FutureCursor", "Not yet.");
     assert_eq!(
         parts(&error),
-        (
-            json!({"op": -1}),
-            json!({"error": "FutureCursor", "message": "Not yet."})
-        )
+        (json!({"op": -1}), json!({"error": "FutureCursor", "message": "Not yet."}))
     );
     let decoded = [info, error].map(|frame| Message::decode(&frame));
     assert!(matches!(&decoded[0], Ok(Message::Info { name, .. }) if name == "OutdatedCursor"));
     assert!(matches!(&decoded[1], Ok(Message::Error { name, .. }) if name == "FutureCursor"));
-    assert!(decoded.iter().all(|message| {
-        message
-            .as_ref()
-            .is_ok_and(|message| message.seq().is_none())
-    }));
+    assert!(
+        decoded
+            .iter()
+            .all(|message| { message.as_ref().is_ok_and(|message| message.seq().is_none()) })
+    );
 }
 
 #[test]

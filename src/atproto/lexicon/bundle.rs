@@ -32,14 +32,9 @@ struct Entry {
 
 impl Bundle {
     pub(super) fn new() -> Self {
-        let groups = FILES.iter().map(|&(name, json)| Group {
-            name,
-            json,
-            entries: OnceLock::new(),
-        });
-        Self {
-            groups: groups.collect(),
-        }
+        let groups =
+            FILES.iter().map(|&(name, json)| Group { name, json, entries: OnceLock::new() });
+        Self { groups: groups.collect() }
     }
 
     /// Returns the document of this NSID.
@@ -54,9 +49,7 @@ impl Bundle {
 
     /// Returns every NSID, in no order.
     pub(super) fn nsids(&self) -> impl Iterator<Item = &'static str> {
-        self.groups
-            .iter()
-            .flat_map(|group| group.entries().keys().copied())
+        self.groups.iter().flat_map(|group| group.entries().keys().copied())
     }
 }
 
@@ -65,14 +58,9 @@ impl Group {
         self.entries.get_or_init(|| {
             let texts: HashMap<&'static str, &'static RawValue> =
                 serde_json::from_str(self.json).expect("a test reads every bundled group");
-            let entry = |json: &'static RawValue| Entry {
-                json: json.get(),
-                document: OnceLock::new(),
-            };
-            texts
-                .into_iter()
-                .map(|(nsid, json)| (nsid, entry(json)))
-                .collect()
+            let entry =
+                |json: &'static RawValue| Entry { json: json.get(), document: OnceLock::new() };
+            texts.into_iter().map(|(nsid, json)| (nsid, entry(json))).collect()
         })
     }
 }

@@ -31,22 +31,15 @@ pub enum Validation {
 impl Catalog {
     /// Returns the catalog of the schemas that are part of the binary.
     pub fn bundled() -> &'static Self {
-        static BUNDLED: LazyLock<Catalog> = LazyLock::new(|| Catalog {
-            documents: HashMap::new(),
-            bundle: Some(Bundle::new()),
-        });
+        static BUNDLED: LazyLock<Catalog> =
+            LazyLock::new(|| Catalog { documents: HashMap::new(), bundle: Some(Bundle::new()) });
         &BUNDLED
     }
 
     /// Makes a catalog of these documents and no others.
     pub fn from_documents(documents: impl IntoIterator<Item = Document>) -> Self {
-        let by_nsid = documents
-            .into_iter()
-            .map(|doc| (doc.id().as_str().into(), doc));
-        Self {
-            documents: by_nsid.collect(),
-            bundle: None,
-        }
+        let by_nsid = documents.into_iter().map(|doc| (doc.id().as_str().into(), doc));
+        Self { documents: by_nsid.collect(), bundle: None }
     }
 
     /// Returns the document of this NSID.
@@ -102,9 +95,7 @@ impl Catalog {
         };
         let place = Place::Root("record");
         if record.type_name() != Some(collection.as_str()) {
-            return place
-                .property("$type")
-                .refuse(format_args!("must be {}", collection.as_str()));
+            return place.property("$type").refuse(format_args!("must be {}", collection.as_str()));
         }
         if !schema.key.accepts(rkey) {
             return Place::Root("rkey").refuse(format_args!("must be {}", schema.key));
@@ -131,8 +122,7 @@ impl Catalog {
             _ => return Ok(Value::Map(Map::new())),
         };
         let params = Value::Map(schema.read(pairs)?);
-        self.validator()
-            .object(&schema.0, &params, Place::Root("params"))?;
+        self.validator().object(&schema.0, &params, Place::Root("params"))?;
         Ok(params)
     }
 
@@ -170,15 +160,13 @@ impl Catalog {
         payload: &Value,
     ) -> Result<(), Invalid> {
         let place = Place::Root("message");
-        let declared = self
-            .subscription(nsid)
-            .and_then(|stream| match &stream.message {
-                Some(Schema::Union(union)) => union
-                    .refs
-                    .iter()
-                    .find(|target| target.as_str().strip_prefix(nsid.as_str()) == Some(kind)),
-                _ => None,
-            });
+        let declared = self.subscription(nsid).and_then(|stream| match &stream.message {
+            Some(Schema::Union(union)) => union
+                .refs
+                .iter()
+                .find(|target| target.as_str().strip_prefix(nsid.as_str()) == Some(kind)),
+            _ => None,
+        });
         match declared {
             Some(target) => self.validator().reference(target, payload, place),
             None => place.refuse(format_args!("must not be of type {kind}")),

@@ -228,11 +228,9 @@ impl Document {
             definitions: BTreeMap::new(),
         };
         for (name, json) in raw.defs {
-            let definition =
-                Definition::parse(json.get()).map_err(|source| DocumentError::Definition {
-                    definition: name.to_string(),
-                    source,
-                })?;
+            let definition = Definition::parse(json.get()).map_err(|source| {
+                DocumentError::Definition { definition: name.to_string(), source }
+            })?;
             document.definitions.insert(name, definition);
         }
         validity::check(&document)?;
@@ -278,10 +276,9 @@ impl Definition {
         Ok(match r#type.as_str() {
             "record" => Self::Record(RecordSchema::of(serde_json::from_str(json)?)?),
             "query" => Self::Method(Method::of(MethodKind::Query, serde_json::from_str(json)?)),
-            "procedure" => Self::Method(Method::of(
-                MethodKind::Procedure,
-                serde_json::from_str(json)?,
-            )),
+            "procedure" => {
+                Self::Method(Method::of(MethodKind::Procedure, serde_json::from_str(json)?))
+            }
             "subscription" => Self::Subscription(Subscription::of(serde_json::from_str(json)?)),
             "permission-set" => Self::PermissionSet(serde_json::from_str(json)?),
             _ => Self::Schema(serde_json::from_str(json)?),
@@ -294,11 +291,7 @@ impl Definition {
             Self::Record(record) => record.record.visit_mut(visit),
             Self::Method(method) => {
                 let bodies = [&mut method.input, &mut method.output];
-                for schema in bodies
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|body| &mut body.schema)
-                {
+                for schema in bodies.into_iter().flatten().flat_map(|body| &mut body.schema) {
                     schema.visit_mut(visit);
                 }
             }
@@ -316,10 +309,7 @@ impl Definition {
 impl RecordSchema {
     fn of(raw: RawRecord) -> Result<Self, serde_json::Error> {
         match raw.record {
-            Schema::Object(record) => Ok(Self {
-                key: raw.key,
-                record,
-            }),
+            Schema::Object(record) => Ok(Self { key: raw.key, record }),
             _ => Err(serde::de::Error::custom("record must be of type object")),
         }
     }

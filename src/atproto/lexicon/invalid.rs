@@ -32,10 +32,7 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn refuse<T>(&self, rule: impl fmt::Display) -> Result<T, Invalid> {
-        Err(Invalid {
-            path: self.to_string(),
-            message: rule.to_string(),
-        })
+        Err(Invalid { path: self.to_string(), message: rule.to_string() })
     }
 }
 

@@ -41,10 +41,7 @@ impl ParamsSchema {
                     }
                 }
                 schema => {
-                    if params
-                        .insert(name, read_one(schema, text, place)?)
-                        .is_some()
-                    {
+                    if params.insert(name, read_one(schema, text, place)?).is_some() {
                         return place.refuse("must be given only once");
                     }
                 }

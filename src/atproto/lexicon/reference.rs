@@ -61,8 +61,5 @@ impl fmt::Display for Reference {
 /// Says whether a definition may have this name.
 pub(super) fn is_definition_name(name: &str) -> bool {
     let letter_first = name.starts_with(|first: char| first.is_ascii_alphabetic());
-    letter_first
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    letter_first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }

@@ -87,9 +87,7 @@ impl Validator<'_> {
             },
             Some(Definition::Schema(schema)) => self.check(schema, value, place),
             Some(Definition::Record(record)) => self.object(&record.record, value, place),
-            _ => place.refuse(format_args!(
-                "must be {target}, which is not a known schema"
-            )),
+            _ => place.refuse(format_args!("must be {target}, which is not a known schema")),
         }
     }
 
@@ -103,14 +101,12 @@ impl Validator<'_> {
         };
         match schema.refs.iter().find(|target| target.as_str() == name) {
             Some(target) => self.reference(target, value, place),
-            None if name.ends_with("#main") => place
-                .property("$type")
-                .refuse("must be written without #main"),
+            None if name.ends_with("#main") => {
+                place.property("$type").refuse("must be written without #main")
+            }
             None if schema.closed => {
                 let names: Vec<&str> = schema.refs.iter().map(Reference::as_str).collect();
-                place
-                    .property("$type")
-                    .refuse(format_args!("must be one of {}", names.join(", ")))
+                place.property("$type").refuse(format_args!("must be one of {}", names.join(", ")))
             }
             None => Ok(()),
         }
@@ -136,11 +132,7 @@ fn integer(schema: &IntegerSchema, value: &Value, place: Place) -> Verdict {
     if let Some(only) = schema.r#const.filter(|&only| only != number) {
         return place.refuse(format_args!("must be {only}"));
     }
-    if let Some(allowed) = schema
-        .r#enum
-        .as_ref()
-        .filter(|list| !list.contains(&number))
-    {
+    if let Some(allowed) = schema.r#enum.as_ref().filter(|list| !list.contains(&number)) {
         return place.refuse(format_args!("must be one of {}", listed(allowed)));
     }
     if let Some(least) = schema.minimum.filter(|&least| number < least) {
@@ -195,17 +187,15 @@ fn blob(schema: &BlobSchema, value: &Value, place: Place) -> Verdict {
         return place.refuse("must be a blob");
     };
     if let Some(accept) = &schema.accept
-        && !accept
-            .iter()
-            .any(|pattern| media_type_matches(pattern, mime_type))
+        && !accept.iter().any(|pattern| media_type_matches(pattern, mime_type))
     {
         let rule = format_args!("must be of type {}", listed(accept));
         return place.property("mimeType").refuse(rule);
     }
     match schema.max_size {
-        Some(most) if u64::try_from(size).is_ok_and(|size| size > most) => place
-            .property("size")
-            .refuse(format_args!("must be at most {most} bytes")),
+        Some(most) if u64::try_from(size).is_ok_and(|size| size > most) => {
+            place.property("size").refuse(format_args!("must be at most {most} bytes"))
+        }
         _ => Ok(()),
     }
 }

@@ -53,9 +53,7 @@ fn definition(name: &str, definition: &Definition, place: Place) -> Verdict {
 
 fn check_method(method: &Method, place: Place) -> Verdict {
     if method.kind == MethodKind::Query && method.input.is_some() {
-        return place
-            .property("input")
-            .refuse("must not be there in a query");
+        return place.property("input").refuse("must not be there in a query");
     }
     params(&method.params, place.property("parameters"))?;
     error_names(&method.errors, place.property("errors"))?;
@@ -76,9 +74,7 @@ fn check_body(body: &Body, place: Place) -> Verdict {
         Some(schema @ (Schema::Object(_) | Schema::Ref(_) | Schema::Union(_))) => {
             field(schema, place.property("schema"))
         }
-        Some(_) => place
-            .property("schema")
-            .refuse("must be an object, ref or union"),
+        Some(_) => place.property("schema").refuse("must be an object, ref or union"),
     }
 }
 
@@ -120,13 +116,8 @@ fn params(schema: &ParamsSchema, place: Place) -> Verdict {
 }
 
 fn object(schema: &ObjectSchema, place: Place) -> Verdict {
-    for (list, names) in [
-        ("required", &schema.required),
-        ("nullable", &schema.nullable),
-    ] {
-        let undefined = names
-            .iter()
-            .find(|name| !schema.properties.contains_key(*name));
+    for (list, names) in [("required", &schema.required), ("nullable", &schema.nullable)] {
+        let undefined = names.iter().find(|name| !schema.properties.contains_key(*name));
         if let Some(name) = undefined {
             let rule = format_args!("must name properties, and {name} is none");
             return place.property(list).refuse(rule);
@@ -147,9 +138,9 @@ fn field(schema: &Schema, place: Place) -> Verdict {
         Schema::Blob(schema) => blob(schema, place),
         Schema::Array(schema) => array(schema, place),
         Schema::Object(schema) => object(schema, place),
-        Schema::Ref(target) if !target.r#ref.is_valid() => place
-            .property("ref")
-            .refuse("must be an NSID, #name or both"),
+        Schema::Ref(target) if !target.r#ref.is_valid() => {
+            place.property("ref").refuse("must be an NSID, #name or both")
+        }
         Schema::Union(schema) => union(schema, place),
         Schema::Token => place.refuse("must not be a token: those are only referred to"),
         Schema::Null | Schema::CidLink | Schema::Unknown | Schema::Ref(_) => Ok(()),
@@ -164,10 +155,7 @@ fn integer(schema: &IntegerSchema, place: Place) -> Verdict {
         Some(number)
             if schema.minimum.is_some_and(|least| number < least)
                 || schema.maximum.is_some_and(|most| number > most)
-                || schema
-                    .r#enum
-                    .as_ref()
-                    .is_some_and(|list| !list.contains(&number)) =>
+                || schema.r#enum.as_ref().is_some_and(|list| !list.contains(&number)) =>
         {
             place.refuse("must allow its own default or const")
         }
@@ -194,12 +182,7 @@ fn blob(schema: &BlobSchema, place: Place) -> Verdict {
             .split_once('/')
             .is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty())
     };
-    match schema
-        .accept
-        .iter()
-        .flatten()
-        .find(|pattern| !is_pattern(pattern))
-    {
+    match schema.accept.iter().flatten().find(|pattern| !is_pattern(pattern)) {
         Some(_) => place.property("accept").refuse("must hold media types"),
         None => Ok(()),
     }
@@ -212,9 +195,7 @@ fn array(schema: &ArraySchema, place: Place) -> Verdict {
 
 fn union(schema: &UnionSchema, place: Place) -> Verdict {
     if schema.closed && schema.refs.is_empty() {
-        return place
-            .property("refs")
-            .refuse("must not be empty in a closed union");
+        return place.property("refs").refuse("must not be empty in a closed union");
     }
     match schema.refs.iter().position(|target| !target.is_valid()) {
         Some(index) => {

@@ -74,10 +74,7 @@ pub enum LimitBroken {
 pub(super) fn check_incoming(operation: &Operation) -> Result<(), LimitBroken> {
     let found = operation.signed_bytes().len();
     if found > OPERATION_BYTES_MAX {
-        return Err(LimitBroken::Bytes {
-            found,
-            max: OPERATION_BYTES_MAX,
-        });
+        return Err(LimitBroken::Bytes { found, max: OPERATION_BYTES_MAX });
     }
     match operation.state() {
         Some(state) => check_state(state),
@@ -106,11 +103,7 @@ fn check_state(state: &State) -> Result<(), LimitBroken> {
     for key in &state.rotation_keys {
         key.public_key().map_err(|_| LimitBroken::RotationKey)?;
     }
-    entries(
-        "verificationMethods",
-        state.verification_methods.len(),
-        METHODS_MAX,
-    )?;
+    entries("verificationMethods", state.verification_methods.len(), METHODS_MAX)?;
     for name in state.verification_methods.keys() {
         chars("verificationMethods", name, NAME_CHARS_MAX)?;
     }

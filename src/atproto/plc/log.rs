@@ -104,14 +104,9 @@ pub fn validate_next(
         .iter()
         .position(|entry| entry.operation.cid() == prev)
         .ok_or(Refused::UnknownPrev)?;
-    let state = in_force[place]
-        .operation
-        .state()
-        .ok_or(Refused::Tombstoned)?;
+    let state = in_force[place].operation.state().ok_or(Refused::Tombstoned)?;
     let undone = &in_force[place + 1..];
-    let signer = operation
-        .signer(&state.rotation_keys)
-        .ok_or(Refused::Signature);
+    let signer = operation.signer(&state.rotation_keys).ok_or(Refused::Signature);
     match undone.first() {
         None => signer.map(|_| ())?,
         Some(first) => validate_recovery(state, first, signer, now)?,
@@ -153,16 +148,9 @@ pub fn audit(did: &Did, log: &[Entry]) -> Result<(), (usize, Refused)> {
                 earlier.nullified_at = Some(entry.created_at);
             }
         }
-        replayed.push(Entry {
-            nullified_at: None,
-            ..entry.clone()
-        });
+        replayed.push(Entry { nullified_at: None, ..entry.clone() });
     }
-    let marks = |log: &[Entry]| {
-        log.iter()
-            .map(|e| e.nullified_at.is_some())
-            .collect::<Vec<_>>()
-    };
+    let marks = |log: &[Entry]| log.iter().map(|e| e.nullified_at.is_some()).collect::<Vec<_>>();
     match marks(&replayed) == marks(log) {
         true => Ok(()),
         false => Err((log.len(), Refused::UnknownPrev)),
@@ -172,17 +160,11 @@ pub fn audit(did: &Did, log: &[Entry]) -> Result<(), (usize, Refused)> {
 fn validate_genesis(did: &Did, operation: &Operation) -> Result<Accepted, Refused> {
     let state = operation.state().ok_or(Refused::NotAGenesis)?;
     let created = operation.did().ok_or(Refused::NotAGenesis)?;
-    operation
-        .signer(&state.rotation_keys)
-        .ok_or(Refused::Signature)?;
+    operation.signer(&state.rotation_keys).ok_or(Refused::Signature)?;
     if created != *did {
         return Err(Refused::OtherDid(created.as_str().to_owned()));
     }
-    Ok(Accepted {
-        cid: operation.cid(),
-        prev: None,
-        nullified: Vec::new(),
-    })
+    Ok(Accepted { cid: operation.cid(), prev: None, nullified: Vec::new() })
 }
 
 /// `first` is the first operation that would become void, `state` the one
@@ -193,10 +175,7 @@ fn validate_recovery(
     signer: Result<usize, Refused>,
     now: Moment,
 ) -> Result<(), Refused> {
-    let disputed = first
-        .operation
-        .signer(&state.rotation_keys)
-        .ok_or(Refused::Signature)?;
+    let disputed = first.operation.signer(&state.rotation_keys).ok_or(Refused::Signature)?;
     if signer? >= disputed {
         return Err(Refused::Authority);
     }

@@ -149,15 +149,8 @@ impl Operation {
             }
             TOMBSTONE => (None, Some(field(&json, "prev")?), &["type", "prev", "sig"]),
             LEGACY_CREATE => {
-                let names = &[
-                    "type",
-                    "prev",
-                    "sig",
-                    "signingKey",
-                    "recoveryKey",
-                    "handle",
-                    "service",
-                ];
+                let names =
+                    &["type", "prev", "sig", "signingKey", "recoveryKey", "handle", "service"];
                 (Some(read_legacy(&json)?), field(&json, "prev")?, names)
             }
             _ => return Err(InvalidOperation::Type),
@@ -169,14 +162,7 @@ impl Operation {
         };
         let signature = read_signature(&field::<String>(&json, "sig")?)?;
         let cid = Cid::of_dag_cbor(&cbor(&json));
-        Ok(Self {
-            json,
-            cid,
-            signature,
-            prev,
-            state,
-            fields,
-        })
+        Ok(Self { json, cid, signature, prev, state, fields })
     }
 
     /// Checks what a directory asks of an operation that is posted to it,
@@ -256,15 +242,9 @@ fn read_legacy(json: &Map<String, Value>) -> Result<State, InvalidOperation> {
     let recovery_key: DidKey = field(json, "recoveryKey")?;
     let handle: String = field(json, "handle")?;
     let service: String = field(json, "service")?;
-    let bare = handle
-        .replacen("http://", "", 1)
-        .replacen("https://", "", 1);
+    let bare = handle.replacen("http://", "", 1).replacen("https://", "", 1);
     let is_url = service.starts_with("http://") || service.starts_with("https://");
-    let endpoint = if is_url {
-        service
-    } else {
-        format!("https://{service}")
-    };
+    let endpoint = if is_url { service } else { format!("https://{service}") };
     let kind = "AtprotoPersonalDataServer".to_owned();
     Ok(State {
         rotation_keys: vec![recovery_key, signing_key.clone()],
@@ -285,10 +265,8 @@ fn field<T: DeserializeOwned>(
         let reason = "it is missing".to_owned();
         return Err(InvalidOperation::Field { field, reason });
     };
-    T::deserialize(value).map_err(|error| InvalidOperation::Field {
-        field,
-        reason: error.to_string(),
-    })
+    T::deserialize(value)
+        .map_err(|error| InvalidOperation::Field { field, reason: error.to_string() })
 }
 
 /// Says whether the object has these fields and no other, and its services

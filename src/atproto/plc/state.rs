@@ -58,9 +58,7 @@ impl State {
 
     /// Returns the handle: the first `at://` alias that is a valid one.
     pub fn handle(&self) -> Option<Handle> {
-        self.also_known_as
-            .iter()
-            .find_map(|alias| handle_of_alias(alias))
+        self.also_known_as.iter().find_map(|alias| handle_of_alias(alias))
     }
 
     /// Returns the key that signs the repository.
@@ -89,18 +87,14 @@ impl State {
     #[must_use]
     pub fn with_pds(mut self, pds: &str, signing_key: DidKey) -> Self {
         self.services.insert(PDS.to_owned(), Service::pds(pds));
-        self.verification_methods
-            .insert(SIGNING_KEY.to_owned(), signing_key);
+        self.verification_methods.insert(SIGNING_KEY.to_owned(), signing_key);
         self
     }
 }
 
 impl Service {
     fn pds(origin: &str) -> Self {
-        Self {
-            kind: PDS_KIND.to_owned(),
-            endpoint: origin.trim_end_matches('/').to_owned(),
-        }
+        Self { kind: PDS_KIND.to_owned(), endpoint: origin.trim_end_matches('/').to_owned() }
     }
 }
 

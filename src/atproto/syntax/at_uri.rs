@@ -21,9 +21,7 @@ text_type!(AtUri, InvalidAtUri);
 impl AtUri {
     /// Returns the account's DID or handle.
     pub fn authority(&self) -> AtIdentifier {
-        self.part(0)
-            .and_then(|part| part.parse().ok())
-            .expect("checked when the text was parsed")
+        self.part(0).and_then(|part| part.parse().ok()).expect("checked when the text was parsed")
     }
 
     /// Returns the collection, if one is named.
@@ -54,9 +52,7 @@ impl FromStr for AtUri {
         let authority = parts.next().unwrap_or_default();
         let authority = authority.parse::<AtIdentifier>().is_ok();
         let collection = parts.next().is_none_or(|part| part.parse::<Nsid>().is_ok());
-        let rkey = parts
-            .next()
-            .is_none_or(|part| part.parse::<RecordKey>().is_ok());
+        let rkey = parts.next().is_none_or(|part| part.parse::<RecordKey>().is_ok());
         let ends = parts.next().is_none();
         match authority && collection && rkey && ends {
             true => Ok(Self(text.to_owned())),

@@ -8,16 +8,8 @@ use super::Handle;
 pub const INVALID_HANDLE: &str = "handle.invalid";
 
 /// Top-level domains that can never hold an account's handle.
-const DISALLOWED_TLDS: [&str; 8] = [
-    "alt",
-    "arpa",
-    "example",
-    "internal",
-    "invalid",
-    "local",
-    "localhost",
-    "onion",
-];
+const DISALLOWED_TLDS: [&str; 8] =
+    ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion"];
 
 /// A text is not a handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +32,5 @@ pub fn normalize_handle(text: &str) -> Result<Handle, HandleError> {
 // spec: handle#additional-non-syntax-restrictions
 pub fn is_disallowed_tld(handle: &Handle) -> bool {
     let tld = handle.as_str().rsplit('.').next().unwrap_or_default();
-    DISALLOWED_TLDS
-        .iter()
-        .any(|disallowed| tld.eq_ignore_ascii_case(disallowed))
+    DISALLOWED_TLDS.iter().any(|disallowed| tld.eq_ignore_ascii_case(disallowed))
 }

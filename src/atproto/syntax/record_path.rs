@@ -26,12 +26,7 @@ impl RecordPath {
 
     /// Returns the AT-URI of this record in the repository of `did`.
     pub fn uri(&self, did: &Did) -> String {
-        format!(
-            "at://{}/{}/{}",
-            did.as_str(),
-            self.collection.as_str(),
-            self.rkey.as_str()
-        )
+        format!("at://{}/{}/{}", did.as_str(), self.collection.as_str(), self.rkey.as_str())
     }
 }
 

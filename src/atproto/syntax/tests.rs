@@ -39,18 +39,13 @@ fn expand(text: &str) -> String {
 fn our_table_of_vectors() {
     let table = include_str!("../../../tests/vectors/syntax.txt");
     let mut checked = 0;
-    for line in table
-        .lines()
-        .filter(|l| !l.is_empty() && !l.starts_with('#'))
-    {
+    for line in table.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let mut words = line.splitn(3, ' ');
         let (format, verdict) = (words.next(), words.next());
         let text = words.next().expect("a text");
         let text = expand(&serde_json::from_str::<String>(text).expect("a JSON string"));
-        let (_, _, is_valid) = FORMATS
-            .iter()
-            .find(|(name, _, _)| Some(*name) == format)
-            .expect("a known format");
+        let (_, _, is_valid) =
+            FORMATS.iter().find(|(name, _, _)| Some(*name) == format).expect("a known format");
         assert_eq!(is_valid(&text), verdict == Some("valid"), "{line}");
         checked += 1;
     }
@@ -77,9 +72,7 @@ fn the_public_vectors() {
 
 #[test]
 fn an_at_uri_comes_apart() {
-    let uri: AtUri = "at://user.bsky.social/com.example.thing/self"
-        .parse()
-        .expect("valid");
+    let uri: AtUri = "at://user.bsky.social/com.example.thing/self".parse().expect("valid");
     assert_eq!(uri.authority().as_ref(), "user.bsky.social");
     assert_eq!(uri.collection().as_deref(), Some("com.example.thing"));
     assert_eq!(uri.rkey().as_deref(), Some("self"));
@@ -94,10 +87,7 @@ fn datetimes_keep_their_text_and_know_their_moment() {
     let datetime: Datetime = "1985-04-12T23:20:50.1239-10:00".parse().expect("valid");
     assert_eq!(datetime.as_str(), "1985-04-12T23:20:50.1239-10:00");
     assert_eq!(datetime.moment().to_string(), "1985-04-13T09:20:50.123Z");
-    assert_eq!(
-        Datetime::from(datetime.moment()).moment(),
-        datetime.moment()
-    );
+    assert_eq!(Datetime::from(datetime.moment()).moment(), datetime.moment());
 }
 
 #[test]

@@ -26,9 +26,7 @@ impl AccountsConfig {
         let mut section = reader.section("accounts");
         Self {
             invite_required: section.or("invite_required", true),
-            invite_interval: section
-                .optional("invite_interval_ms")
-                .map(Duration::from_millis),
+            invite_interval: section.optional("invite_interval_ms").map(Duration::from_millis),
             invite_epoch_ms: section.or("invite_epoch_ms", 0),
             repo_imports: section.or("repo_imports", true),
             repo_import_bytes_max: section.optional("repo_import_bytes_max"),

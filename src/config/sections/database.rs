@@ -36,21 +36,15 @@ impl Database {
         let url = section.secret("url");
         let connections_max = section.or("connections_max", CONNECTIONS_MAX);
         let connections_max = u32::try_from(connections_max).unwrap_or(u32::MAX).max(2);
-        let default = Self::Sqlite {
-            path: data_directory.join(SQLITE_FILE),
-        };
+        let default = Self::Sqlite { path: data_directory.join(SQLITE_FILE) };
         let Some(url) = url else { return default };
-        let scheme = Url::parse(url.reveal())
-            .map(|url| url.scheme().to_owned())
-            .unwrap_or_default();
+        let scheme =
+            Url::parse(url.reveal()).map(|url| url.scheme().to_owned()).unwrap_or_default();
         match (scheme.as_str(), url.reveal().strip_prefix("sqlite:")) {
-            ("postgres" | "postgresql", _) => Self::Postgres {
-                url,
-                connections_max,
-            },
-            (_, Some(path)) if !path.is_empty() => Self::Sqlite {
-                path: PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
-            },
+            ("postgres" | "postgresql", _) => Self::Postgres { url, connections_max },
+            (_, Some(path)) if !path.is_empty() => {
+                Self::Sqlite { path: PathBuf::from(path.strip_prefix("//").unwrap_or(path)) }
+            }
             _ => {
                 let origin = section.origin("url");
                 section.fault(

@@ -42,9 +42,7 @@ pub struct RecoveryKey(pub String);
 impl Parsed for RecoveryKey {
     const WANTED: &'static str = "a public key as did:key, of curve k256 or p256";
     fn parse(text: &str) -> Option<Self> {
-        PublicKey::from_did_key(text)
-            .ok()
-            .map(|_| Self(text.to_owned()))
+        PublicKey::from_did_key(text).ok().map(|_| Self(text.to_owned()))
     }
     fn show(&self) -> String {
         crate::config::parsed::quoted(&self.0)

@@ -28,11 +28,7 @@ impl MailConfig {
         let mut section = reader.section("mail");
         Self {
             accounts: mailbox(&mut section, "smtp_url", "from_address"),
-            moderation: mailbox(
-                &mut section,
-                "moderation_smtp_url",
-                "moderation_from_address",
-            ),
+            moderation: mailbox(&mut section, "moderation_smtp_url", "moderation_from_address"),
             confirmation_link: section.or("confirmation_link", true),
         }
     }
@@ -42,10 +38,7 @@ fn mailbox(section: &mut Section<'_>, url_key: &str, from_key: &str) -> Option<M
     let smtp_url = section.secret(url_key);
     let from_address = section.optional::<String>(from_key);
     match (smtp_url, from_address) {
-        (Some(smtp_url), Some(from_address)) => Some(Mailbox {
-            smtp_url,
-            from_address,
-        }),
+        (Some(smtp_url), Some(from_address)) => Some(Mailbox { smtp_url, from_address }),
         (Some(_), None) => {
             section.fault(from_key, None, format!("wanted, since {url_key} is set"));
             None

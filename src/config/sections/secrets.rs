@@ -40,26 +40,13 @@ impl SecretsConfig {
             rotation_key_fits,
             "a secret key of curve k256, 64 hex digits",
         );
-        let master_key_fits = secrets
-            .master_key
-            .as_ref()
-            .is_none_or(|key| key_bytes(key).is_some());
-        demand(
-            &mut section,
-            "master_key",
-            master_key_fits,
-            "32 bytes, 64 hex digits",
-        );
+        let master_key_fits =
+            secrets.master_key.as_ref().is_none_or(|key| key_bytes(key).is_some());
+        demand(&mut section, "master_key", master_key_fits, "32 bytes, 64 hex digits");
         if mode == Mode::Official {
-            let given = [
-                &secrets.jwt_secret,
-                &secrets.admin_password,
-                &secrets.plc_rotation_key,
-            ];
-            for ((key, variable), _) in REQUIRED_SECRETS
-                .iter()
-                .zip(given)
-                .filter(|(_, given)| given.is_none())
+            let given = [&secrets.jwt_secret, &secrets.admin_password, &secrets.plc_rotation_key];
+            for ((key, variable), _) in
+                REQUIRED_SECRETS.iter().zip(given).filter(|(_, given)| given.is_none())
             {
                 let message = format!(
                     "wanted; set {variable} or {variable}_FILE, as for the official server"
@@ -73,9 +60,7 @@ impl SecretsConfig {
 
 /// Reads 32 bytes of hex.
 pub fn key_bytes(secret: &Secret) -> Option<[u8; 32]> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE
-        .decode(secret.reveal().as_bytes())
-        .ok()?;
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(secret.reveal().as_bytes()).ok()?;
     bytes.try_into().ok()
 }
 
@@ -86,10 +71,6 @@ fn is_k256_key(secret: &Secret) -> bool {
 fn demand(section: &mut Section<'_>, key: &str, fits: bool, wanted: &str) {
     if !fits {
         let origin = section.origin(key);
-        section.fault(
-            key,
-            Some(origin),
-            format!("wanted {wanted} (the value is not shown)"),
-        );
+        section.fault(key, Some(origin), format!("wanted {wanted} (the value is not shown)"));
     }
 }

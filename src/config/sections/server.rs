@@ -56,11 +56,7 @@ impl ServerConfig {
         let service_did = match (section.optional::<Did>("service_did"), own_did) {
             (Some(did), _) | (None, Some(did)) => did,
             (None, None) => {
-                section.fault(
-                    "service_did",
-                    None,
-                    "wanted, since the host name makes no did:web",
-                );
+                section.fault("service_did", None, "wanted, since the host name makes no did:web");
                 Did::new("did:web:localhost".to_owned()).expect("a literal of the right form")
             }
         };

@@ -53,13 +53,8 @@ impl ServicesConfig {
                 network.then_some(APPVIEW),
             ),
             appview_cdn_url_pattern: section.optional("appview_cdn_url_pattern"),
-            report: address(
-                &mut section,
-                "report_url",
-                "report_did",
-                network.then_some(REPORT),
-            )
-            .or_else(|| moderation.clone()),
+            report: address(&mut section, "report_url", "report_did", network.then_some(REPORT))
+                .or_else(|| moderation.clone()),
             moderation,
         }
     }

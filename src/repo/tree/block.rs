@@ -132,10 +132,7 @@ pub(super) struct BlockReader<'a> {
 impl<'a> BlockReader<'a> {
     /// Opens a block.
     pub fn new(block: &'a [u8]) -> Result<Self, NodeError> {
-        let mut reader = Self {
-            rest: block,
-            remaining: 0,
-        };
+        let mut reader = Self { rest: block, remaining: 0 };
         reader.expect(&[0xa2, 0x61, b'e'])?;
         reader.remaining = reader.head(MAJOR_ARRAY)?;
         Ok(reader)
@@ -171,12 +168,7 @@ impl<'a> BlockReader<'a> {
         let right = self.link()?;
         self.expect(&[0x61, b'v'])?;
         let value = self.link()?.ok_or(NodeError::Malformed)?;
-        Ok(Some(RawEntry {
-            prefix,
-            suffix,
-            value,
-            right,
-        }))
+        Ok(Some(RawEntry { prefix, suffix, value, right }))
     }
 
     /// Reads the left subtree and the end, after the last entry.
@@ -190,10 +182,7 @@ impl<'a> BlockReader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], NodeError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(NodeError::Malformed)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(NodeError::Malformed)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -282,11 +271,7 @@ pub(super) fn decode_strict(block: &[u8]) -> Result<Content, NodeError> {
             return Err(NodeError::PrefixNotExact);
         }
         let text = std::str::from_utf8(&key).map_err(|_| NodeError::BadKey)?;
-        entries.push(Entry {
-            key: text.into(),
-            value: raw.value,
-            right: raw.right,
-        });
+        entries.push(Entry { key: text.into(), value: raw.value, right: raw.right });
     }
     let left = reader.left()?;
     Ok(Content { left, entries })

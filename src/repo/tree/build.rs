@@ -39,11 +39,7 @@ struct OpenEntry {
 
 impl Default for Open {
     fn default() -> Self {
-        Self {
-            left: Subtree::Absent,
-            keys: String::new(),
-            entries: Vec::new(),
-        }
+        Self { left: Subtree::Absent, keys: String::new(), entries: Vec::new() }
     }
 }
 
@@ -63,9 +59,7 @@ impl Builder {
             return Err(TreeError::BadKey);
         }
         if path <= self.previous.as_str() {
-            return Err(TreeError::NotAscending {
-                path: path.to_owned(),
-            });
+            return Err(TreeError::NotAscending { path: path.to_owned() });
         }
         path.clone_into(&mut self.previous);
         let layer = usize::from(layer_of(path));
@@ -79,10 +73,7 @@ impl Builder {
 
     /// Closes what is open and returns the tree.
     pub fn finish(mut self) -> Tree {
-        let top = self
-            .layers
-            .iter()
-            .rposition(|open| !open.entries.is_empty());
+        let top = self.layers.iter().rposition(|open| !open.entries.is_empty());
         let Some(top) = top else {
             return Tree::empty();
         };
@@ -109,11 +100,7 @@ impl Open {
 
     fn push(&mut self, path: &str, value: Cid) {
         self.keys.push_str(path);
-        self.entries.push(OpenEntry {
-            key_end: self.keys.len(),
-            value,
-            right: Subtree::Absent,
-        });
+        self.entries.push(OpenEntry { key_end: self.keys.len(), value, right: Subtree::Absent });
     }
 
     /// Takes the finished subtree that follows the last entry.
@@ -132,11 +119,7 @@ impl Open {
         let entries = self.entries.iter().map(|entry| {
             let key = &keys[starts..entry.key_end];
             starts = entry.key_end;
-            NodeEntry {
-                key,
-                value: entry.value,
-                right: &entry.right,
-            }
+            NodeEntry { key, value: entry.value, right: &entry.right }
         });
         let entries: Vec<_> = entries.collect();
         let layer = u8::try_from(layer).expect("a layer is at most 128");

@@ -84,16 +84,8 @@ impl Edit {
     /// Starts from `tree`, which stays as it is.
     pub(super) fn new(tree: &Tree) -> Self {
         let origin = Arc::clone(tree.root_node());
-        let root = if tree.is_empty() {
-            Child::Absent
-        } else {
-            Child::Kept(Arc::clone(&origin))
-        };
-        Self {
-            root,
-            layer: origin.layer(),
-            origin,
-        }
+        let root = if tree.is_empty() { Child::Absent } else { Child::Kept(Arc::clone(&origin)) };
+        Self { root, layer: origin.layer(), origin }
     }
 
     /// Makes one change and returns the record that was at `path` before.
@@ -154,10 +146,7 @@ impl Edit {
     pub fn seal_root(self) -> Cid {
         match self.root {
             Child::Absent => Tree::empty().root(),
-            root => root
-                .seal(&mut Vec::new())
-                .cid()
-                .unwrap_or_else(|| Tree::empty().root()),
+            root => root.seal(&mut Vec::new()).cid().unwrap_or_else(|| Tree::empty().root()),
         }
     }
 
@@ -180,11 +169,7 @@ impl Edit {
             layer: key_layer,
             origin: None,
             left: before.hang(from, to),
-            entries: vec![OpenEntry {
-                key: path.into(),
-                value,
-                right: after.hang(from, to),
-            }],
+            entries: vec![OpenEntry { key: path.into(), value, right: after.hang(from, to) }],
         }));
         Ok(())
     }
@@ -236,11 +221,7 @@ impl Child {
         }
         let (before, after) = mem::take(slot).split(path)?;
         *slot = before;
-        let entry = OpenEntry {
-            key: path.into(),
-            value,
-            right: after,
-        };
+        let entry = OpenEntry { key: path.into(), value, right: after };
         open.entries.insert(position, entry);
         Ok(Self::Open(open))
     }
@@ -353,12 +334,7 @@ impl From<Subtree> for Child {
 
 impl Open {
     fn empty(layer: u8) -> Self {
-        Self {
-            layer,
-            origin: None,
-            left: Child::Absent,
-            entries: Vec::new(),
-        }
+        Self { layer, origin: None, left: Child::Absent, entries: Vec::new() }
     }
 
     fn of(node: Arc<Node>) -> Self {
@@ -372,9 +348,7 @@ impl Open {
                 right: node.subtree(entries.len() + 1, entry.right).into(),
             });
         }
-        let left = reader
-            .left()
-            .expect("a node's block was encoded or checked by us");
+        let left = reader.left().expect("a node's block was encoded or checked by us");
         Self {
             layer: node.layer(),
             left: node.subtree(0, left).into(),
@@ -386,10 +360,7 @@ impl Open {
     /// Finds the first entry not before `path`, and whether it is `path`.
     fn position(&self, path: &str) -> (usize, bool) {
         let position = self.entries.partition_point(|entry| &*entry.key < path);
-        let found = self
-            .entries
-            .get(position)
-            .is_some_and(|entry| &*entry.key == path);
+        let found = self.entries.get(position).is_some_and(|entry| &*entry.key == path);
         (position, found)
     }
 
@@ -424,11 +395,7 @@ impl Open {
             .iter()
             .zip(&rights)
             .rev()
-            .map(|((key, value), right)| NodeEntry {
-                key: key.as_bytes(),
-                value: *value,
-                right,
-            })
+            .map(|((key, value), right)| NodeEntry { key: key.as_bytes(), value: *value, right })
             .collect();
         let node = Node::seal(self.layer, &left, &entries);
         match self.origin {

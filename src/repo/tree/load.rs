@@ -109,14 +109,8 @@ fn load_root(blocks: &dyn Blocks, root: &Cid, extent: Extent) -> Result<Tree, Lo
     if *root == empty.root() {
         return Ok(empty);
     }
-    let bounds = Bounds {
-        layer: None,
-        after: None,
-        before: None,
-    };
-    let block = blocks
-        .block(root)?
-        .ok_or(LoadError::Missing { cid: *root })?;
+    let bounds = Bounds { layer: None, after: None, before: None };
+    let block = blocks.block(root)?.ok_or(LoadError::Missing { cid: *root })?;
     let root = Loader { blocks, extent }.node(root, &block, bounds)?;
     Ok(Tree::from_root(root))
 }
@@ -144,9 +138,7 @@ impl Loader<'_> {
             let between = Bounds {
                 layer: None,
                 after: Some(&entry.key),
-                before: keys
-                    .get(index + 1)
-                    .map_or(bounds.before, |next| Some(&next.key)),
+                before: keys.get(index + 1).map_or(bounds.before, |next| Some(&next.key)),
             };
             rights.push(self.child(entry.right, layer, between)?);
         }
@@ -178,10 +170,7 @@ impl Loader<'_> {
                 Extent::Partial => Ok(Subtree::Unloaded(cid)),
             };
         };
-        let bounds = Bounds {
-            layer: Some(layer),
-            ..bounds
-        };
+        let bounds = Bounds { layer: Some(layer), ..bounds };
         self.node(&cid, &block, bounds).map(Subtree::Loaded)
     }
 }
@@ -199,14 +188,8 @@ fn check_layer(cid: &Cid, content: &Content, expected: Option<u8>) -> Result<u8,
     if content.entries.is_empty() && content.left.is_none() {
         return Err(LoadError::EmptyNode { cid: *cid });
     }
-    match content
-        .entries
-        .iter()
-        .find(|entry| layer_of(&entry.key) != layer)
-    {
-        Some(entry) => Err(LoadError::WrongLayer {
-            key: entry.key.to_string(),
-        }),
+    match content.entries.iter().find(|entry| layer_of(&entry.key) != layer) {
+        Some(entry) => Err(LoadError::WrongLayer { key: entry.key.to_string() }),
         None => Ok(layer),
     }
 }
@@ -216,11 +199,7 @@ fn check_order(content: &Content, bounds: Bounds<'_>) -> Result<(), LoadError> {
     let (Some(first), Some(last)) = (content.entries.first(), content.entries.last()) else {
         return Ok(());
     };
-    let out_of_order = |key: &str| {
-        Err(LoadError::OutOfOrder {
-            key: key.to_owned(),
-        })
-    };
+    let out_of_order = |key: &str| Err(LoadError::OutOfOrder { key: key.to_owned() });
     if bounds.after.is_some_and(|after| &*first.key <= after) {
         return out_of_order(&first.key);
     }

@@ -79,9 +79,7 @@ impl Tree {
     pub fn empty() -> Self {
         static EMPTY: OnceLock<Arc<Node>> = OnceLock::new();
         let root = EMPTY.get_or_init(|| Node::seal(0, &Subtree::Absent, &[]));
-        Self {
-            root: Arc::clone(root),
-        }
+        Self { root: Arc::clone(root) }
     }
 
     /// Builds a tree from its records in ascending order of paths.

@@ -202,9 +202,7 @@ pub(super) fn next_entry<'a>(
     reader: &mut BlockReader<'a>,
     key: &mut String,
 ) -> Option<RawEntry<'a>> {
-    let entry = reader
-        .entry()
-        .expect("a node's block was encoded or checked by us")?;
+    let entry = reader.entry().expect("a node's block was encoded or checked by us")?;
     let suffix = std::str::from_utf8(entry.suffix).expect("keys of a tree are ASCII");
     key.truncate(entry.prefix);
     key.push_str(suffix);

@@ -22,10 +22,7 @@ fn inserted(paths: impl IntoIterator<Item = u32>) -> Tree {
     let mut edit = Tree::empty().edit();
     for number in paths {
         let change = Change::Insert(cid(u64::from(number)));
-        edit = edit
-            .apply(&path(number), change)
-            .expect("the path is free")
-            .0;
+        edit = edit.apply(&path(number), change).expect("the path is free").0;
     }
     edit.seal().tree
 }
@@ -49,10 +46,7 @@ fn a_bulk_build_refuses_unsorted_and_impossible_paths() {
     let twice = Tree::build([("b/1", cid(1)), ("b/1", cid(1))]);
     assert!(matches!(twice, Err(TreeError::NotAscending { .. })));
     for path in ["", "\u{e9}/1", &"x".repeat(KEY_BYTES_MAX + 1)] {
-        assert!(matches!(
-            Tree::build([(path, cid(1))]),
-            Err(TreeError::BadKey)
-        ));
+        assert!(matches!(Tree::build([(path, cid(1))]), Err(TreeError::BadKey)));
     }
 }
 
@@ -60,20 +54,14 @@ fn a_bulk_build_refuses_unsorted_and_impossible_paths() {
 fn changes_refuse_what_they_cannot_do() {
     let tree = inserted(0..50);
     let refused = |path: &str, change| tree.edit().apply(path, change).err();
-    assert_eq!(
-        refused(&path(7), Change::Insert(cid(1))),
-        Some(TreeError::KeyExists)
-    );
+    assert_eq!(refused(&path(7), Change::Insert(cid(1))), Some(TreeError::KeyExists));
     for change in [Change::Update(cid(1)), Change::Remove] {
         assert_eq!(refused("a.b/zzz", change), Some(TreeError::NoSuchKey));
         assert_eq!(refused("", change), Some(TreeError::BadKey));
     }
     for change in [Change::Update(cid(1)), Change::Remove] {
         let edit = Tree::empty().edit();
-        assert_eq!(
-            edit.apply("a.b/c", change).err(),
-            Some(TreeError::NoSuchKey)
-        );
+        assert_eq!(edit.apply("a.b/c", change).err(), Some(TreeError::NoSuchKey));
     }
 }
 
@@ -92,11 +80,7 @@ fn an_edit_that_changes_nothing_has_no_new_nodes() {
 #[test]
 fn the_last_removal_brings_the_empty_node() {
     let edit = inserted([3]).edit();
-    let sealed = edit
-        .apply(&path(3), Change::Remove)
-        .expect("taken")
-        .0
-        .seal();
+    let sealed = edit.apply(&path(3), Change::Remove).expect("taken").0.seal();
     assert_eq!(sealed.tree.root(), Tree::empty().root());
     assert_eq!(sealed.new_nodes.len(), 1);
     assert_eq!(sealed.new_nodes[0].cid(), Tree::empty().root());

@@ -53,11 +53,7 @@ struct Place {
 
 impl Walk {
     pub(super) fn new(root: Arc<Node>) -> Self {
-        Self {
-            stack: vec![Place::new(root)],
-            entered: true,
-            path: String::new(),
-        }
+        Self { stack: vec![Place::new(root)], entered: true, path: String::new() }
     }
 
     /// Takes the next step, `None` at the end.
@@ -79,10 +75,7 @@ impl Walk {
             if let Some(child) = place.node.child(place.position).cloned() {
                 self.enter(child);
             }
-            return Some(Step::Record {
-                path: &self.path,
-                cid: value,
-            });
+            return Some(Step::Record { path: &self.path, cid: value });
         }
     }
 
@@ -97,13 +90,7 @@ impl Place {
         let reader = node.reader();
         let remaining = reader.remaining();
         let offset = node.block().len() - reader.rest().len();
-        Self {
-            node,
-            offset,
-            remaining,
-            position: 0,
-            key: String::new(),
-        }
+        Self { node, offset, remaining, position: 0, key: String::new() }
     }
 
     fn next_value(&mut self) -> Option<Cid> {

@@ -43,11 +43,7 @@ pub struct DbSettings {
 impl DbSettings {
     /// Takes the usual numbers for a database.
     pub fn new(location: Location) -> Self {
-        Self {
-            location,
-            readers_max: 8,
-            snapshots_max: 16,
-        }
+        Self { location, readers_max: 8, snapshots_max: 16 }
     }
 }
 

@@ -43,10 +43,7 @@ impl<'a> Row<'a> {
 
     fn int(&self, index: usize) -> Result<Option<i64>, BadColumn> {
         let int = match self {
-            Self::Sqlite(row) => row
-                .get_ref(index)
-                .ok()
-                .and_then(|v| v.as_i64_or_null().ok()),
+            Self::Sqlite(row) => row.get_ref(index).ok().and_then(|v| v.as_i64_or_null().ok()),
             Self::Postgres(row) => row.try_get(index).ok(),
         };
         int.ok_or(BadColumn { index })
@@ -54,10 +51,7 @@ impl<'a> Row<'a> {
 
     fn text(&self, index: usize) -> Result<Option<&'a str>, BadColumn> {
         let text = match self {
-            Self::Sqlite(row) => row
-                .get_ref(index)
-                .ok()
-                .and_then(|v| v.as_str_or_null().ok()),
+            Self::Sqlite(row) => row.get_ref(index).ok().and_then(|v| v.as_str_or_null().ok()),
             Self::Postgres(row) => row.try_get(index).ok(),
         };
         text.ok_or(BadColumn { index })
@@ -65,10 +59,7 @@ impl<'a> Row<'a> {
 
     fn bytes(&self, index: usize) -> Result<Option<&'a [u8]>, BadColumn> {
         let bytes = match self {
-            Self::Sqlite(row) => row
-                .get_ref(index)
-                .ok()
-                .and_then(|v| v.as_blob_or_null().ok()),
+            Self::Sqlite(row) => row.get_ref(index).ok().and_then(|v| v.as_blob_or_null().ok()),
             Self::Postgres(row) => row.try_get(index).ok(),
         };
         bytes.ok_or(BadColumn { index })

@@ -65,11 +65,7 @@ pub(in crate::store) struct Sql {
 impl Sql {
     /// Takes a text of the common subset.
     pub(in crate::store) const fn new(text: &'static str) -> Self {
-        Self {
-            text,
-            sqlite: OnceLock::new(),
-            postgres: OnceLock::new(),
-        }
+        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
     }
 
     /// Returns the text as `dialect` spells it.

@@ -1,0 +1,3 @@
+//! Sessions of passwords: opened, renewed, closed.
+
+pub mod tokens;
