@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::Document;
 
 /// Group and text of every file, in byte order of the groups.
-const FILES: &[(&str, &str)] = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/lexicons/bundle.rs"));
+pub(super) const FILES: &[(&str, &str)] =
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/lexicons/bundle.rs"));
 
 /// The bundled documents.
 pub(super) struct Bundle {

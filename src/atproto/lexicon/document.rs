@@ -286,7 +286,7 @@ impl Definition {
     }
 
     /// Calls `visit` with every schema in this definition.
-    fn visit_schemas(&mut self, visit: &mut impl FnMut(&mut Schema)) {
+    pub(super) fn visit_schemas(&mut self, visit: &mut impl FnMut(&mut Schema)) {
         match self {
             Self::Record(record) => record.record.visit_mut(visit),
             Self::Method(method) => {

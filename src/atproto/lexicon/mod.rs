@@ -23,6 +23,8 @@ mod invalid;
 mod params;
 mod reference;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod validity;
 
