@@ -9,6 +9,7 @@ pub mod grants;
 pub mod identity;
 pub mod passwords;
 pub mod sessions;
+pub mod keys;
 pub mod tasks;
 
 use crate::atproto::syntax::Did;
