@@ -90,9 +90,18 @@ pub(super) struct Setting {
 /// One line of the effective configuration.
 pub(super) struct Shown {
     pub(super) key: String,
-    /// As TOML; `None` where there is no value and no default.
-    pub(super) value: Option<String>,
+    pub(super) value: ShownValue,
     pub(super) origin: Origin,
+}
+
+/// A value as far as it may be shown.
+pub(super) enum ShownValue {
+    /// Given or a default; as TOML.
+    Text(String),
+    /// Given, and a secret.
+    Secret,
+    /// Neither given nor a default.
+    Unset,
 }
 
 /// All settings of all sources, and what reading them found.
@@ -246,8 +255,14 @@ impl Section<'_> {
                 (None, one)
             }
         };
-        let shown = secret.is_some().then(|| quoted("(set, not shown)"));
-        self.show(key, shown, origin);
+        self.reader.shown.push(Shown {
+            key: self.full(key),
+            value: match &secret {
+                Some(_) => ShownValue::Secret,
+                None => ShownValue::Unset,
+            },
+            origin,
+        });
         self.show(&file_key, file_shown, file_origin);
         secret
     }
@@ -302,6 +317,7 @@ impl Section<'_> {
 
     fn show(&mut self, key: &str, value: Option<String>, origin: Origin) {
         let key = self.full(key);
+        let value = value.map_or(ShownValue::Unset, ShownValue::Text);
         self.reader.shown.push(Shown { key, value, origin });
     }
 

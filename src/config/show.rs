@@ -1,6 +1,6 @@
 //! The effective configuration as text, and the nearest name to a wrong one.
 
-use super::reader::Reader;
+use super::reader::{Reader, ShownValue};
 
 /// Names further apart than this are no misspellings of each other.
 const MISSPELLING_DISTANCE_MAX: usize = 3;
@@ -18,8 +18,13 @@ pub(super) fn toml(reader: &Reader) -> String {
             current = section;
         }
         match &shown.value {
-            Some(value) => out.push_str(&format!("{key} = {value}  # {}\n", shown.origin)),
-            None => out.push_str(&format!("# {key} is not set\n")),
+            ShownValue::Text(value) => {
+                out.push_str(&format!("{key} = {value}  # {}\n", shown.origin))
+            }
+            ShownValue::Secret => {
+                out.push_str(&format!("# {key} is set and not shown  # {}\n", shown.origin))
+            }
+            ShownValue::Unset => out.push_str(&format!("# {key} is not set\n")),
         }
     }
     out

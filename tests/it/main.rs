@@ -1,1 +1,27 @@
-//! Integration tests (being written).
+//! The integration tests: one binary, one file per group of methods.
+//!
+//! A test is written once and runs on both engines:
+//!
+//! ```ignore
+//! on_both_engines! {
+//!     /// What it shows, in one sentence.
+//!     async fn a_deleted_record_is_gone(town) {
+//!         let alice = town.owner("alice").await;
+//!         let post = alice.post("hello").await;
+//!         alice.delete(&post).await;
+//!         town.visitor().get_record(&post).await.refused(400, "RecordNotFound");
+//!     }
+//! }
+//! ```
+//!
+//! `town` is a server of its own with a did:plc directory beside it, on a world
+//! whose clock stands still and whose dice are seeded ([`harness::Town`]).
+//! People in it are personas: a visitor without an account, an owner, the
+//! administrator, a relay. Every answer is held to the lexicons before the test
+//! sees it, and every test ends with the check of what the store holds.
+//! Postgres is a throwaway cluster of this run.
+
+#[macro_use]
+mod harness;
+
+mod server_description;

@@ -1,0 +1,146 @@
+//! The town: a server in this process, on a world that stands still.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+
+use freehold::app::Server;
+use freehold::config::{Config, Sources};
+use freehold::world::World;
+use tempfile::TempDir;
+
+use super::{Client, Engine};
+
+/// What the town's server is called.
+pub const HOSTNAME: &str = "pds.test";
+/// Its administrator's password.
+pub const ADMIN_PASSWORD: &str = "the mayor's password";
+
+/// A server of its own, and everything around it.
+pub struct Town {
+    /// The world it lives in: its clock, its dice, its network, its mail.
+    pub world: World,
+    /// Which database it has.
+    pub engine: Engine,
+    server: Option<Server>,
+    variables: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+impl Town {
+    /// Runs a test's story in a new town and checks in the end what it left.
+    pub fn run(engine: Engine, story: impl AsyncFnOnce(&mut Self)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime starts");
+        runtime.block_on(async {
+            let mut town = Self::found(engine).await;
+            story(&mut town).await;
+            town.close().await;
+        });
+    }
+
+    /// Starts a server with nobody in it.
+    async fn found(engine: Engine) -> Self {
+        let world = World::fake(seed());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let variables = variables(folder.path());
+        let mut town = Self { world, engine, server: None, variables, folder };
+        town.start().await;
+        town
+    }
+
+    /// Starts the server anew with further settings, as `FREEHOLD_*` variables.
+    pub async fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        self.stop().await;
+        for (name, value) in settings {
+            self.variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        self.start().await;
+    }
+
+    /// Stops the server as a signal would and starts it anew.
+    pub async fn restart(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    /// Stops the server as a signal would.
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    /// Starts the server.
+    pub async fn start(&mut self) {
+        let sources = Sources { file: None, variables: self.variables.clone() };
+        let loaded = Config::load(&sources).expect("the town's settings are right");
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        let server = Server::start(&loaded.config, self.world.clone()).await;
+        let server = server.expect("the town's server starts");
+        self.world.http.route(HOSTNAME, server.address());
+        self.server = Some(server);
+    }
+
+    /// Returns the running server.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("the server runs")
+    }
+
+    /// Returns where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server().address()
+    }
+
+    /// Returns somebody without an account.
+    pub fn visitor(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// Returns the administrator.
+    pub fn admin(&self) -> Client {
+        use base64_of_basic as basic;
+        self.visitor().with_header("authorization", &basic("admin", ADMIN_PASSWORD))
+    }
+
+    /// Returns the folder with the server's data.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    async fn close(mut self) {
+        self.stop().await;
+    }
+}
+
+/// What a test rolls follows from its name, and from `FREEHOLD_TEST_SEED`
+/// where somebody wants to see other numbers.
+fn seed() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    std::thread::current().name().hash(&mut hasher);
+    std::env::var("FREEHOLD_TEST_SEED").unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn variables(folder: &std::path::Path) -> Vec<(String, String)> {
+    let settings = [
+        ("FREEHOLD_SERVER_HOSTNAME", HOSTNAME.to_owned()),
+        ("FREEHOLD_SERVER_PORT", "0".to_owned()),
+        ("FREEHOLD_SERVER_DATA_DIRECTORY", folder.display().to_string()),
+        ("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+        ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
+        ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
+        ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
+        ("FREEHOLD_SERVICES_APPVIEW_URL", "none".to_owned()),
+        ("FREEHOLD_SERVICES_APPVIEW_DID", "none".to_owned()),
+        ("FREEHOLD_SERVICES_REPORT_URL", "none".to_owned()),
+        ("FREEHOLD_SERVICES_REPORT_DID", "none".to_owned()),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+fn base64_of_basic(name: &str, password: &str) -> String {
+    let pair = format!("{name}:{password}");
+    format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
+}
