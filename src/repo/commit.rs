@@ -78,24 +78,14 @@ struct Wire {
 impl UnsignedCommit {
     /// Says that the repository of `did` has the tree `data` at `rev`.
     pub fn new(did: Did, data: Cid, rev: Tid) -> Self {
-        Self {
-            did,
-            data,
-            rev,
-            prev: None,
-        }
+        Self { did, data, rev, prev: None }
     }
 
     /// Signs the commit.
     pub fn sign(self, key: &SigningKey) -> Commit {
         let sig = key.sign(&self.signed_bytes()).to_vec();
         let bytes = self.encode(Some(&sig));
-        Commit {
-            cid: Cid::of_dag_cbor(&bytes),
-            content: self,
-            sig,
-            bytes: bytes.into(),
-        }
+        Commit { cid: Cid::of_dag_cbor(&bytes), content: self, sig, bytes: bytes.into() }
     }
 
     /// The bytes that the signature is over.
@@ -284,10 +274,7 @@ mod tests {
             Commit::decode(&with("version", Some(Value::from(2)))),
             Err(CommitError::Version(2))
         );
-        assert_eq!(
-            Commit::decode(&with("prev", None)),
-            Err(CommitError::NotCanonical)
-        );
+        assert_eq!(Commit::decode(&with("prev", None)), Err(CommitError::NotCanonical));
         let mut longer = unsigned().sign(&key(Curve::K256)).bytes().to_vec();
         longer.push(0);
         assert!(Commit::decode(&longer).is_err());

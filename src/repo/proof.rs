@@ -131,10 +131,17 @@ pub fn record_in(blocks: &dyn Blocks, root: &Cid, path: &str) -> Result<Option<C
 /// [`ProofError`] if the blocks are not part of such a tree or too few, or if
 /// the operations cannot have led to it.
 pub fn invert(blocks: &dyn Blocks, root: &Cid, ops: &[RepoOp]) -> Result<Cid, ProofError> {
+    undo(blocks, root, ops.iter().map(|op| (op.path.to_string(), op.change)))
+}
+
+fn undo(
+    blocks: &dyn Blocks,
+    root: &Cid,
+    ops: impl IntoIterator<Item = (String, OpChange)>,
+) -> Result<Cid, ProofError> {
     let mut edit = Tree::load_partial(blocks, root)?.edit();
-    for op in ops {
-        let path = op.path.to_string();
-        let (change, expected) = match op.change {
+    for (path, change) in ops {
+        let (change, expected) = match change {
             OpChange::Create { cid } => (Change::Remove, Some(cid)),
             OpChange::Update { cid, prev } => (Change::Update(prev), Some(cid)),
             OpChange::Delete { prev } => (Change::Insert(prev), None),
@@ -150,3 +157,6 @@ pub fn invert(blocks: &dyn Blocks, root: &Cid, ops: &[RepoOp]) -> Result<Cid, Pr
     }
     Ok(edit.seal_root())
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,9 +104,7 @@ pub enum VerifyError {
 /// [`VerifyError`] says which rule was broken where.
 // spec: repository#security-considerations
 pub fn repository(blocks: &dyn Blocks, root: &Cid) -> Result<Verified, VerifyError> {
-    let block = blocks
-        .block(root)?
-        .ok_or(VerifyError::NoCommit { cid: *root })?;
+    let block = blocks.block(root)?.ok_or(VerifyError::NoCommit { cid: *root })?;
     let commit = Commit::decode(&block)?;
     let tree = Tree::load(blocks, &commit.data())?;
     Ok(Verified { commit, tree })
@@ -115,10 +113,7 @@ pub fn repository(blocks: &dyn Blocks, root: &Cid) -> Result<Verified, VerifyErr
 impl Verified {
     /// Reads the records in ascending order of paths, checking each.
     pub fn records<'b>(&self, blocks: &'b dyn Blocks) -> VerifiedRecords<'b> {
-        VerifiedRecords {
-            blocks,
-            rest: self.tree.records(),
-        }
+        VerifiedRecords { blocks, rest: self.tree.records() }
     }
 }
 
@@ -145,10 +140,7 @@ fn check_record(blocks: &dyn Blocks, key: String, cid: Cid) -> Result<VerifiedRe
         return Err(VerifyError::NoRecord { path, cid });
     };
     if bytes.len() > RECORD_BYTES_MAX {
-        return Err(VerifyError::RecordTooLarge {
-            path,
-            size_bytes: bytes.len(),
-        });
+        return Err(VerifyError::RecordTooLarge { path, size_bytes: bytes.len() });
     }
     let value = match Value::decode(&bytes) {
         Ok(value @ Value::Map(_)) => value,
@@ -158,12 +150,7 @@ fn check_record(blocks: &dyn Blocks, key: String, cid: Cid) -> Result<VerifiedRe
         }
         Err(source) => return Err(VerifyError::Record { path, source }),
     };
-    Ok(VerifiedRecord {
-        path,
-        cid,
-        bytes,
-        value,
-    })
+    Ok(VerifiedRecord { path, cid, bytes, value })
 }
 
 #[cfg(test)]
@@ -181,9 +168,7 @@ mod tests {
     /// A repository of `records`, with all its blocks.
     fn repo(records: &[(&str, &[u8])]) -> (Cid, BlockMap) {
         let mut blocks = BlockMap::default();
-        let records = records
-            .iter()
-            .map(|(path, bytes)| (*path, blocks.insert(bytes.to_vec())));
+        let records = records.iter().map(|(path, bytes)| (*path, blocks.insert(bytes.to_vec())));
         let tree = Tree::build(records).expect("sorted");
         let mut walk = tree.walk();
         while let Some(step) = walk.advance() {
@@ -207,10 +192,7 @@ mod tests {
     /// Checks everything; returns the paths of the records.
     fn check(root: Cid, blocks: &BlockMap) -> Result<Vec<String>, VerifyError> {
         let verified = repository(blocks, &root)?;
-        verified
-            .records(blocks)
-            .map(|record| Ok(record?.path.to_string()))
-            .collect()
+        verified.records(blocks).map(|record| Ok(record?.path.to_string())).collect()
     }
 
     /// Encodes a node by hand: the left subtree, then `(prefix, suffix, right)`.
@@ -293,24 +275,13 @@ mod tests {
 
     #[test]
     fn records_that_are_no_records_are_refused() {
-        for bytes in [
-            &b"\x80"[..],
-            b"\xa1\x61a\xfb\x3f\xf0\0\0\0\0\0\0",
-            b"\xbf\xff",
-            b"",
-        ] {
+        for bytes in [&b"\x80"[..], b"\xa1\x61a\xfb\x3f\xf0\0\0\0\0\0\0", b"\xbf\xff", b""] {
             let (root, blocks) = repo(&[("app.bsky.feed.post/1", bytes)]);
             let refused = check(root, &blocks);
-            assert!(
-                matches!(refused, Err(VerifyError::Record { .. })),
-                "{bytes:?}"
-            );
+            assert!(matches!(refused, Err(VerifyError::Record { .. })), "{bytes:?}");
         }
         let (root, blocks) = repo(&[("nonsense/1", POST)]);
-        assert!(matches!(
-            check(root, &blocks),
-            Err(VerifyError::Path { .. })
-        ));
+        assert!(matches!(check(root, &blocks), Err(VerifyError::Path { .. })));
     }
 
     #[test]
@@ -318,10 +289,7 @@ mod tests {
         let unsorted = node(None, &[(0, B0, None), (0, A0, None)]);
         assert!(matches!(
             refused([unsorted]),
-            LoadError::Node {
-                source: NodeError::KeysNotAscending,
-                ..
-            }
+            LoadError::Node { source: NodeError::KeysNotAscending, .. }
         ));
         // The subtree after B1 holds a key that belongs before it.
         let below = node(None, &[(0, A0, None)]);
@@ -331,10 +299,7 @@ mod tests {
         // One node used on both sides: a cycle in disguise.
         let below = node(None, &[(0, A0, None)]);
         let above = node(Some(cid), &[(0, B1, Some(cid))]);
-        assert!(matches!(
-            refused([below, above]),
-            LoadError::OutOfOrder { .. }
-        ));
+        assert!(matches!(refused([below, above]), LoadError::OutOfOrder { .. }));
     }
 
     #[test]
@@ -371,10 +336,7 @@ mod tests {
         assert!(matches!(refused([below, top]), LoadError::EmptyNode { .. }));
         let empty = node(None, &[]);
         let above = node(None, &[(0, B1, Some(Cid::of_dag_cbor(&empty)))]);
-        assert!(matches!(
-            refused([empty, above]),
-            LoadError::EmptyNode { .. }
-        ));
+        assert!(matches!(refused([empty, above]), LoadError::EmptyNode { .. }));
     }
 
     #[test]
@@ -388,13 +350,7 @@ mod tests {
         wide.splice(3..4, [0x98, 0x01]);
         for block in [longer, shorter, wide, POST.to_vec(), Vec::new()] {
             let error = refused([block]);
-            assert!(matches!(
-                error,
-                LoadError::Node {
-                    source: NodeError::Malformed,
-                    ..
-                }
-            ));
+            assert!(matches!(error, LoadError::Node { source: NodeError::Malformed, .. }));
         }
     }
 }

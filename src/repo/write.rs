@@ -130,14 +130,9 @@ impl RecordBlock {
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, WriteError> {
         let bytes = bytes.into();
         if bytes.len() > RECORD_BYTES_MAX {
-            return Err(WriteError::RecordTooLarge {
-                size_bytes: bytes.len(),
-            });
+            return Err(WriteError::RecordTooLarge { size_bytes: bytes.len() });
         }
-        Ok(Self {
-            cid: Cid::of_dag_cbor(&bytes),
-            bytes,
-        })
+        Ok(Self { cid: Cid::of_dag_cbor(&bytes), bytes })
     }
 
     /// Returns the record's name.
@@ -172,23 +167,16 @@ pub fn apply(tree: &Tree, writes: &[Write]) -> Result<Diff, WriteError> {
             Action::Update(record) => Change::Update(record.cid),
             Action::Delete => Change::Remove,
         };
-        let (next, before) = edit
-            .apply(&path, change)
-            .map_err(|error| refusal(write, error, &paths))?;
+        let (next, before) =
+            edit.apply(&path, change).map_err(|error| refusal(write, error, &paths))?;
         edit = next;
         if !paths.insert(path) {
-            return Err(WriteError::RepeatedPath {
-                path: write.path.clone(),
-            });
+            return Err(WriteError::RepeatedPath { path: write.path.clone() });
         }
         ops.extend(op(write, before));
     }
     let sealed = edit.seal();
-    if sealed
-        .new_nodes
-        .iter()
-        .any(|node| node.entry_count() > NODE_ENTRIES_MAX)
-    {
+    if sealed.new_nodes.iter().any(|node| node.entry_count() > NODE_ENTRIES_MAX) {
         return Err(WriteError::NodeTooLarge);
     }
     Ok(Diff {
@@ -225,17 +213,11 @@ fn op(write: &Write, before: Option<Cid>) -> Option<RepoOp> {
             if record.cid == prev {
                 return None;
             }
-            OpChange::Update {
-                cid: record.cid,
-                prev,
-            }
+            OpChange::Update { cid: record.cid, prev }
         }
         (Action::Delete, before) => OpChange::Delete { prev: before? },
     };
-    Some(RepoOp {
-        path: write.path.clone(),
-        change,
-    })
+    Some(RepoOp { path: write.path.clone(), change })
 }
 
 fn nodes_to_show(tree: &Tree, new_nodes: Vec<Arc<Node>>, ops: &[RepoOp]) -> Vec<Arc<Node>> {
@@ -243,9 +225,7 @@ fn nodes_to_show(tree: &Tree, new_nodes: Vec<Arc<Node>>, ops: &[RepoOp]) -> Vec<
     let mut nodes = new_nodes;
     // A commit without operations still shows the root that it signs.
     let root = Arc::clone(tree.root_node());
-    let proofs = ops
-        .iter()
-        .flat_map(|op| tree.covering_proof(&op.path.to_string()));
+    let proofs = ops.iter().flat_map(|op| tree.covering_proof(&op.path.to_string()));
     for node in std::iter::once(root).chain(proofs) {
         if seen.insert(node.cid()) {
             nodes.push(node);
@@ -262,10 +242,7 @@ fn records_to_show(writes: &[Write]) -> Vec<RecordBlock> {
         Action::Create(record) | Action::Update(record) => Some(record),
         Action::Delete => None,
     });
-    records
-        .filter(|record| seen.insert(record.cid))
-        .cloned()
-        .collect()
+    records.filter(|record| seen.insert(record.cid)).cloned().collect()
 }
 
 impl Diff {
@@ -282,10 +259,7 @@ impl Diff {
         let mut out = car::header(Some(&commit.cid()));
         let size_bytes = out.len()
             + car::block_bytes(commit.bytes().len())
-            + self
-                .blocks()
-                .map(|(_, block)| car::block_bytes(block.len()))
-                .sum::<usize>();
+            + self.blocks().map(|(_, block)| car::block_bytes(block.len())).sum::<usize>();
         if size_bytes > COMMIT_BLOCKS_BYTES_MAX {
             return Err(WriteError::EventTooLarge { size_bytes });
         }
@@ -300,10 +274,7 @@ impl Diff {
     /// The blocks beside the commit.
     fn blocks(&self) -> impl Iterator<Item = (Cid, &[u8])> {
         let nodes = self.nodes.iter().map(|node| (node.cid(), node.block()));
-        let records = self
-            .records
-            .iter()
-            .map(|record| (record.cid, &record.bytes[..]));
+        let records = self.records.iter().map(|record| (record.cid, &record.bytes[..]));
         nodes.chain(records)
     }
 

@@ -59,13 +59,7 @@ struct Header {
 impl Reader {
     /// Waits for the first piece.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            buffer: BytesMut::new(),
-            used: 0,
-            blocks: 0,
-            roots: None,
-        }
+        Self { limits, buffer: BytesMut::new(), used: 0, blocks: 0, roots: None }
     }
 
     /// Takes the next piece; take the blocks out before the next one.
@@ -75,9 +69,7 @@ impl Reader {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), CarError> {
         let total = self.used + (self.buffer.len() + piece.len()) as u64;
         if total > self.limits.total_bytes_max {
-            return Err(CarError::TooLarge {
-                max_bytes: self.limits.total_bytes_max,
-            });
+            return Err(CarError::TooLarge { max_bytes: self.limits.total_bytes_max });
         }
         self.buffer.extend_from_slice(piece);
         Ok(())
@@ -166,9 +158,7 @@ impl Reader {
     fn count_block(&mut self) -> Result<(), CarError> {
         self.blocks += 1;
         match self.blocks > self.limits.blocks_max {
-            true => Err(CarError::TooManyBlocks {
-                max_blocks: self.limits.blocks_max,
-            }),
+            true => Err(CarError::TooManyBlocks { max_blocks: self.limits.blocks_max }),
             false => Ok(()),
         }
     }

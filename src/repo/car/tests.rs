@@ -3,11 +3,10 @@
 use super::*;
 use crate::atproto::Cid;
 
-const LIMITS: Limits = Limits {
-    block_bytes_max: 1_000,
-    total_bytes_max: 100_000,
-    blocks_max: 100,
-};
+const LIMITS: Limits = Limits { block_bytes_max: 1_000, total_bytes_max: 100_000, blocks_max: 100 };
+
+/// An archive, its root and its blocks.
+type Sample = (Vec<u8>, Cid, Vec<(Cid, Vec<u8>)>);
 
 fn sample() -> (Vec<u8>, Cid, Vec<(Cid, Vec<u8>)>) {
     let blocks: Vec<(Cid, Vec<u8>)> = [&b"\xa0"[..], &[7; 300], b"", b"\xa0"]
@@ -68,11 +67,7 @@ fn an_archive_that_is_cut_off_is_refused() {
     let (archive, ..) = sample();
     let whole = archive.len();
     for end in [0, 1, 30, whole - 1, whole - 20] {
-        assert_eq!(
-            read(&archive[..end], 50, LIMITS),
-            Err(CarError::CutOff),
-            "{end}"
-        );
+        assert_eq!(read(&archive[..end], 50, LIMITS), Err(CarError::CutOff), "{end}");
     }
 }
 
@@ -89,40 +84,16 @@ fn limits_are_kept_before_bytes_are() {
     let (archive, ..) = sample();
     let check = |limits, error| assert_eq!(read(&archive, 10, limits), Err(error));
     check(
-        Limits {
-            block_bytes_max: 199,
-            ..LIMITS
-        },
-        CarError::BlockTooLarge {
-            size_bytes: 300,
-            max_bytes: 199,
-        },
+        Limits { block_bytes_max: 199, ..LIMITS },
+        CarError::BlockTooLarge { size_bytes: 300, max_bytes: 199 },
     );
-    check(
-        Limits {
-            total_bytes_max: 100,
-            ..LIMITS
-        },
-        CarError::TooLarge { max_bytes: 100 },
-    );
-    check(
-        Limits {
-            blocks_max: 3,
-            ..LIMITS
-        },
-        CarError::TooManyBlocks { max_blocks: 3 },
-    );
+    check(Limits { total_bytes_max: 100, ..LIMITS }, CarError::TooLarge { max_bytes: 100 });
+    check(Limits { blocks_max: 3, ..LIMITS }, CarError::TooManyBlocks { max_blocks: 3 });
     // A length of almost 2^63 is refused on sight.
     let mut bomb = header(None);
     bomb.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
-    assert!(matches!(
-        read(&bomb, 10, LIMITS),
-        Err(CarError::BlockTooLarge { .. })
-    ));
-    assert_eq!(
-        read(&[0xff, 0x7f, 0], 10, LIMITS),
-        Err(CarError::HeaderTooLarge)
-    );
+    assert!(matches!(read(&bomb, 10, LIMITS), Err(CarError::BlockTooLarge { .. })));
+    assert_eq!(read(&[0xff, 0x7f, 0], 10, LIMITS), Err(CarError::HeaderTooLarge));
 }
 
 #[test]
@@ -131,29 +102,11 @@ fn what_is_no_archive_is_refused() {
     let after = |rest: &[u8]| [&start[..], rest].concat();
     for (bytes, error) in [
         (b"\x01\xa0".to_vec(), CarError::Header),
-        (
-            b"\x11\xa2\x65roots\x80\x67version\x02".to_vec(),
-            CarError::Header,
-        ),
+        (b"\x11\xa2\x65roots\x80\x67version\x02".to_vec(), CarError::Header),
         (b"\x00".to_vec(), CarError::Header),
-        (
-            after(&[0x80, 0x00]),
-            CarError::Varint {
-                at: start.len() as u64,
-            },
-        ),
-        (
-            after(&[0x00]),
-            CarError::BlockCid {
-                at: start.len() as u64,
-            },
-        ),
-        (
-            after(&[0x03, 1, 2, 3]),
-            CarError::BlockCid {
-                at: start.len() as u64,
-            },
-        ),
+        (after(&[0x80, 0x00]), CarError::Varint { at: start.len() as u64 }),
+        (after(&[0x00]), CarError::BlockCid { at: start.len() as u64 }),
+        (after(&[0x03, 1, 2, 3]), CarError::BlockCid { at: start.len() as u64 }),
     ] {
         assert_eq!(read(&bytes, 100, LIMITS), Err(error), "{bytes:?}");
     }

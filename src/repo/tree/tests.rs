@@ -94,6 +94,47 @@ fn memory_stays_near_a_hundred_bytes_per_record() {
     assert!((60..150).contains(&per_record), "{per_record} bytes");
 }
 
+/// Blocks in the order of the walk can be checked while they stream in: each
+/// one was named by a block before it.
+#[test]
+fn the_walk_shows_a_block_only_after_the_one_that_names_it() {
+    let tree = inserted(0..700);
+    let mut named = std::collections::HashSet::from([tree.root()]);
+    let mut last = String::new();
+    let (mut nodes, mut records) = (0, 0);
+    let mut walk = tree.walk();
+    while let Some(step) = walk.advance() {
+        match step {
+            Step::Node(node) => {
+                assert!(named.remove(&node.cid()));
+                let content = block::decode_strict(node.block()).expect("our own block");
+                named.extend(content.left);
+                named.extend(content.entries.iter().filter_map(|entry| entry.right));
+                named.extend(content.entries.iter().map(|entry| entry.value));
+                nodes += 1;
+            }
+            Step::Record { path, cid } => {
+                assert!(named.remove(&cid));
+                assert!(path > last.as_str());
+                path.clone_into(&mut last);
+                records += 1;
+            }
+        }
+    }
+    assert_eq!((named.len(), records), (0, 700));
+    assert!(nodes > 100, "{nodes} nodes");
+}
+
+#[test]
+fn blocks_are_located_by_name() {
+    let tree = inserted(0..100);
+    let wanted = [tree.root(), cid(42), cid(1_000_000)].into_iter().collect();
+    let located = tree.locate(&wanted);
+    assert_eq!(located.len(), 2);
+    assert!(matches!(&located[&tree.root()], Located::Node(node) if node.cid() == tree.root()));
+    assert!(matches!(&located[&cid(42)], Located::Record(at) if *at == path(42)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
