@@ -300,28 +300,15 @@ mod tests {
     #[test]
     fn the_handle_is_the_first_alias_that_is_one() {
         for (aliases, handle) in [
-            (
-                json!(["at://alice.test", "at://bob.test"]),
-                Some("alice.test"),
-            ),
-            (
-                json!(["https://x.test", "at://Alice.Test"]),
-                Some("alice.test"),
-            ),
-            (
-                json!([7, "at://no handle", "at://a", "at://bob.test"]),
-                Some("bob.test"),
-            ),
+            (json!(["at://alice.test", "at://bob.test"]), Some("alice.test")),
+            (json!(["https://x.test", "at://Alice.Test"]), Some("alice.test")),
+            (json!([7, "at://no handle", "at://a", "at://bob.test"]), Some("bob.test")),
             (json!(["at://alice.test/path"]), None),
             (json!("at://alice.test"), None),
             (json!([]), None),
         ] {
             let read = document("alsoKnownAs", aliases.clone());
-            assert_eq!(
-                read.handle().map(|handle| handle.as_str()),
-                handle,
-                "{aliases}"
-            );
+            assert_eq!(read.handle().map(|handle| handle.as_str()), handle, "{aliases}");
         }
     }
 
@@ -329,24 +316,12 @@ mod tests {
     fn the_signing_key_is_the_first_of_its_name() {
         let absolute = format!("{DID}#atproto");
         for (methods, expected) in [
-            (
-                json!([method("#atproto", 1), method("#atproto", 2)]),
-                Some(1),
-            ),
+            (json!([method("#atproto", 1), method("#atproto", 2)]), Some(1)),
             (json!([method(&absolute, 1)]), Some(1)),
-            (
-                json!([
-                    method("did:web:other.test#atproto", 1),
-                    method("#atproto", 2)
-                ]),
-                Some(2),
-            ),
+            (json!([method("did:web:other.test#atproto", 1), method("#atproto", 2)]), Some(2)),
             (json!([method("#atproto_label", 1)]), None),
             (json!([method("atproto", 1)]), None),
-            (
-                json!([{ "id": "#atproto" }, "#atproto", method("#atproto", 2)]),
-                Some(2),
-            ),
+            (json!([{ "id": "#atproto" }, "#atproto", method("#atproto", 2)]), Some(2)),
             (json!([]), None),
         ] {
             let read = document("verificationMethod", methods.clone());
@@ -388,10 +363,7 @@ mod tests {
             method["type"] = json!(kind);
             method["publicKeyMultibase"] = json!(multibase);
             let read = document("verificationMethod", json!([method]));
-            assert_eq!(
-                read.signing_key().map(ToString::to_string).as_deref(),
-                Some(did_key)
-            );
+            assert_eq!(read.signing_key().map(ToString::to_string).as_deref(), Some(did_key));
         }
     }
 
@@ -400,10 +372,7 @@ mod tests {
         for (endpoint, origin) in [
             ("https://pds.example.com", Some("https://pds.example.com")),
             ("https://pds.example.com/", Some("https://pds.example.com")),
-            (
-                "https://pds.example.com:443",
-                Some("https://pds.example.com"),
-            ),
+            ("https://pds.example.com:443", Some("https://pds.example.com")),
             ("http://localhost:2583", Some("http://localhost:2583")),
             ("https://pds.example.com/path", None),
             ("https://pds.example.com?query", None),
@@ -456,9 +425,7 @@ mod tests {
             "https://pds.example.com",
         );
         let ed25519 = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
-        state
-            .verification_methods
-            .insert("other".to_owned(), ed25519.parse().expect("a key"));
+        state.verification_methods.insert("other".to_owned(), ed25519.parse().expect("a key"));
         let rendered = DidDocument::for_plc_state(&did(), &state);
         let expected = json!({
             "@context": [

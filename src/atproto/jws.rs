@@ -258,10 +258,7 @@ mod tests {
             let header = json!({ "typ": "JWT", "alg": alg });
             let text = signed(&header, &json!(claims()), &key);
             let token = Token::parse(&text).expect("a token");
-            let expected = JwsError::Algorithm {
-                expected: "ES256K",
-                found: alg.to_owned(),
-            };
+            let expected = JwsError::Algorithm { expected: "ES256K", found: alg.to_owned() };
             assert_eq!(token.verify(key.public()), Err(expected));
         }
     }
@@ -269,19 +266,10 @@ mod tests {
     #[test]
     fn tokens_of_other_kinds_are_refused() {
         let key = key(Curve::K256);
-        for typ in [
-            "at+jwt",
-            "refresh+jwt",
-            "dpop+jwt",
-            "AT+JWT",
-            "application/at+jwt",
-        ] {
+        for typ in ["at+jwt", "refresh+jwt", "dpop+jwt", "AT+JWT", "application/at+jwt"] {
             let header = json!({ "typ": typ, "alg": "ES256K" });
             let text = signed(&header, &json!(claims()), &key);
-            assert!(
-                matches!(Token::parse(&text), Err(JwsError::Type(_))),
-                "{typ}"
-            );
+            assert!(matches!(Token::parse(&text), Err(JwsError::Type(_))), "{typ}");
         }
         let header = json!({ "alg": "ES256K" });
         let text = signed(&header, &json!(claims()), &key);
@@ -308,10 +296,7 @@ mod tests {
             signed(&critical, &json!(claims()), &key),
             "a".repeat(TOKEN_CHARS_MAX + 1),
         ] {
-            assert!(
-                matches!(Token::parse(&text), Err(JwsError::Malformed)),
-                "{text}"
-            );
+            assert!(matches!(Token::parse(&text), Err(JwsError::Malformed)), "{text}");
         }
     }
 
@@ -322,16 +307,8 @@ mod tests {
         labeler.iss.push_str("#atproto_labeler");
         for (kid, claims, id) in [
             (json!({ "kid": "#atproto" }), claims(), "atproto"),
-            (
-                json!({ "kid": "#atproto_label" }),
-                claims(),
-                "atproto_label",
-            ),
-            (
-                json!({ "kid": "did:plc:x#atproto_label" }),
-                claims(),
-                "atproto_label",
-            ),
+            (json!({ "kid": "#atproto_label" }), claims(), "atproto_label"),
+            (json!({ "kid": "did:plc:x#atproto_label" }), claims(), "atproto_label"),
             (json!({}), labeler.clone(), "atproto_labeler"),
             (json!({ "kid": "#atproto" }), labeler, "atproto"),
         ] {

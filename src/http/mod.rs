@@ -10,6 +10,7 @@
 
 pub mod auth;
 mod cors;
+pub mod directory;
 pub mod dispatch;
 mod encoding;
 pub mod error;

@@ -5,6 +5,7 @@
 //! wire calls it. A service decides policy and knows neither status codes nor
 //! wire names of errors.
 
+pub mod directory;
 pub mod grants;
 pub mod identity;
 pub mod passwords;

@@ -36,12 +36,8 @@ struct SignatureFact<'v> {
 }
 
 fn check_signature(fact: &SignatureFact<'_>) {
-    let message = BASE64_NOPAD
-        .decode(fact.message.as_bytes())
-        .expect("base64");
-    let signature = BASE64_NOPAD
-        .decode(fact.signature.as_bytes())
-        .expect("base64");
+    let message = BASE64_NOPAD.decode(fact.message.as_bytes()).expect("base64");
+    let signature = BASE64_NOPAD.decode(fact.signature.as_bytes()).expect("base64");
     let key = PublicKey::from_did_key(fact.did_key).expect("a key");
     assert_eq!(key.did_key().as_str(), fact.did_key);
     let curve = match fact.legacy_type {
@@ -53,12 +49,7 @@ fn check_signature(fact: &SignatureFact<'_>) {
     let strict = key.verify(&message, &signature, HighS::Refuse);
     assert_eq!(strict.is_ok(), fact.valid, "{}", fact.signature);
     let lenient = key.verify(&message, &signature, HighS::Accept);
-    assert_eq!(
-        lenient.is_ok(),
-        fact.valid || fact.high_s,
-        "{}",
-        fact.signature
-    );
+    assert_eq!(lenient.is_ok(), fact.valid || fact.high_s, "{}", fact.signature);
 }
 
 fn check_key(curve: Curve, secret: &[u8], did_key: &str) {
@@ -98,25 +89,12 @@ fn keys_of_the_carried_table_are_written_rightly() {
     fn text_at(pair: &Value, place: usize) -> &str {
         pair[place].as_str().expect("a text")
     }
-    for (hex, did_key) in table["k256_keys"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(pair)
-    {
+    for (hex, did_key) in table["k256_keys"].as_array().expect("a list").iter().map(pair) {
         check_key(Curve::K256, &secret(&hex), &did_key);
     }
-    for (base58, did_key) in table["p256_keys_base58"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(pair)
+    for (base58, did_key) in table["p256_keys_base58"].as_array().expect("a list").iter().map(pair)
     {
-        check_key(
-            Curve::P256,
-            &base58::decode(&base58).expect("base58"),
-            &did_key,
-        );
+        check_key(Curve::P256, &base58::decode(&base58).expect("base58"), &did_key);
     }
 }
 
@@ -136,19 +114,11 @@ fn the_protocols_own_files_agree_where_a_run_names_them() {
             high_s: fact["tags"][0] == "high-s",
         });
     }
-    for fact in interop("w3c_didkey_K256.json")
-        .iter()
-        .flat_map(|f| f.as_array())
-        .flatten()
-    {
+    for fact in interop("w3c_didkey_K256.json").iter().flat_map(|f| f.as_array()).flatten() {
         let secret = secret(text(fact, "privateKeyBytesHex"));
         check_key(Curve::K256, &secret, text(fact, "publicDidKey"));
     }
-    for fact in interop("w3c_didkey_P256.json")
-        .iter()
-        .flat_map(|f| f.as_array())
-        .flatten()
-    {
+    for fact in interop("w3c_didkey_P256.json").iter().flat_map(|f| f.as_array()).flatten() {
         let secret = base58::decode(text(fact, "privateKeyBytesBase58")).expect("base58");
         check_key(Curve::P256, &secret, text(fact, "publicDidKey"));
     }
@@ -185,10 +155,7 @@ fn every_signature_is_accepted_by_the_strict_check() {
         let key = key(curve, &"42".repeat(32));
         for number in 0..64u8 {
             let signature = key.sign(&[number]);
-            assert_eq!(
-                key.public().verify(&[number], &signature, HighS::Refuse),
-                Ok(())
-            );
+            assert_eq!(key.public().verify(&[number], &signature, HighS::Refuse), Ok(()));
             let other = key.public().verify(&[number, 0], &signature, HighS::Accept);
             assert_eq!(other, Err(BadSignature));
         }
@@ -200,13 +167,8 @@ fn a_signature_of_another_key_or_length_is_refused() {
     for curve in [Curve::K256, Curve::P256] {
         let (mine, other) = (key(curve, &"42".repeat(32)), key(curve, &"43".repeat(32)));
         let signature = mine.sign(b"bytes");
-        for bad in [
-            &signature[..63],
-            &[&signature[..], &[0]].concat(),
-            &[0; 64],
-            &[0xff; 64],
-            &[],
-        ] {
+        for bad in [&signature[..63], &[&signature[..], &[0]].concat(), &[0; 64], &[0xff; 64], &[]]
+        {
             let verdict = mine.public().verify(b"bytes", bad, HighS::Accept);
             assert_eq!(verdict, Err(BadSignature), "{bad:?}");
         }
@@ -224,14 +186,8 @@ fn the_lower_s_ends_at_half_of_the_order() {
     let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
     let s: Vec<u8> = negated(&secret(order), &signature[32..]);
     signature[32..].copy_from_slice(&s);
-    assert_eq!(
-        key.public().verify(b"bytes", &signature, HighS::Refuse),
-        Err(BadSignature)
-    );
-    assert_eq!(
-        key.public().verify(b"bytes", &signature, HighS::Accept),
-        Ok(())
-    );
+    assert_eq!(key.public().verify(b"bytes", &signature, HighS::Refuse), Err(BadSignature));
+    assert_eq!(key.public().verify(b"bytes", &signature, HighS::Accept), Ok(()));
 }
 
 /// Returns `order - s`, both as bytes with the highest first.
@@ -250,10 +206,7 @@ fn negated(order: &[u8; 32], s: &[u8]) -> Vec<u8> {
 fn zero_and_numbers_not_below_the_order_are_no_secrets() {
     for curve in [Curve::K256, Curve::P256] {
         for secret in [[0; 32], [0xff; 32]] {
-            assert_eq!(
-                SigningKey::from_secret(curve, &secret).err(),
-                Some(InvalidSecret)
-            );
+            assert_eq!(SigningKey::from_secret(curve, &secret).err(), Some(InvalidSecret));
         }
     }
 }
@@ -275,27 +228,15 @@ fn texts_that_are_no_keys_are_refused() {
         (with(&bytes[..34]), InvalidKey::Point),
         (with(&[&bytes[..], &[0]].concat()), InvalidKey::Point),
         // The compact form that drops the sign, and a point off the curve.
-        (
-            with(&[&bytes[..2], &[5], &bytes[3..]].concat()),
-            InvalidKey::Point,
-        ),
-        (
-            with(&[&bytes[..2], &[2], &[0xff; 32]].concat()),
-            InvalidKey::Point,
-        ),
+        (with(&[&bytes[..2], &[5], &bytes[3..]].concat()), InvalidKey::Point),
+        (with(&[&bytes[..2], &[2], &[0xff; 32]].concat()), InvalidKey::Point),
         // A point of one curve under the name of the other is not on it, or
         // is another key; this one is not on it.
-        (
-            with(&[&[0x80, 0x24, 2][..], &[0; 31], &[1]].concat()),
-            InvalidKey::Point,
-        ),
+        (with(&[&[0x80, 0x24, 2][..], &[0; 31], &[1]].concat()), InvalidKey::Point),
     ] {
         assert_eq!(PublicKey::from_did_key(&text), Err(why), "{text}");
     }
-    assert!(
-        ed25519.parse::<DidKey>().is_ok(),
-        "a text of any kind of key"
-    );
+    assert!(ed25519.parse::<DidKey>().is_ok(), "a text of any kind of key");
 }
 
 #[test]

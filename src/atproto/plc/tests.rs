@@ -17,19 +17,12 @@ use crate::atproto::{
 const VECTORS: &str = include_str!("../../../tests/vectors/plc.json");
 
 fn key(number: u8) -> SigningKey {
-    let curve = if number.is_multiple_of(2) {
-        Curve::P256
-    } else {
-        Curve::K256
-    };
+    let curve = if number.is_multiple_of(2) { Curve::P256 } else { Curve::K256 };
     SigningKey::from_secret(curve, &[number; 32]).expect("a secret")
 }
 
 fn did_keys(numbers: &[u8]) -> Vec<DidKey> {
-    numbers
-        .iter()
-        .map(|number| key(*number).public().did_key())
-        .collect()
+    numbers.iter().map(|number| key(*number).public().did_key()).collect()
 }
 
 fn handle(text: &str) -> Handle {
@@ -40,12 +33,7 @@ fn handle(text: &str) -> Handle {
 fn state(rotation_keys: &[u8]) -> State {
     let signing_key = key(99).public().did_key();
     let handle = handle("alice.test");
-    State::of_account(
-        did_keys(rotation_keys),
-        signing_key,
-        &handle,
-        "https://pds.example.com",
-    )
+    State::of_account(did_keys(rotation_keys), signing_key, &handle, "https://pds.example.com")
 }
 
 fn hours(hours: u64) -> Duration {
@@ -63,18 +51,11 @@ impl Directory {
     /// Creates an identity with these rotation keys, the last of which signs.
     fn with(rotation_keys: &[u8]) -> Self {
         let signer = key(*rotation_keys.last().expect("a key"));
-        let genesis = Unsigned::Operation {
-            state: state(rotation_keys),
-            prev: None,
-        };
+        let genesis = Unsigned::Operation { state: state(rotation_keys), prev: None };
         let genesis = genesis.sign(&signer).expect("within the limits");
         let did = genesis.did().expect("a genesis");
         let now = Moment::from_unix_ms(1_700_000_000_000);
-        let mut directory = Self {
-            did,
-            log: Vec::new(),
-            now,
-        };
+        let mut directory = Self { did, log: Vec::new(), now };
         directory.submit(&genesis).expect("a valid genesis");
         directory
     }
@@ -91,9 +72,7 @@ impl Directory {
     }
 
     fn tombstone(&self, place: usize, signer: u8) -> Operation {
-        let operation = Unsigned::Tombstone {
-            prev: self.cid(place),
-        };
+        let operation = Unsigned::Tombstone { prev: self.cid(place) };
         operation.sign(&key(signer)).expect("within the limits")
     }
 
@@ -111,11 +90,7 @@ impl Directory {
             }
         }
         let operation = operation.clone();
-        self.log.push(Entry {
-            operation,
-            created_at: now,
-            nullified_at: None,
-        });
+        self.log.push(Entry { operation, created_at: now, nullified_at: None });
         self.now = now;
         assert_eq!(audit(&self.did, &self.log), Ok(()), "an auditor agrees");
         Ok(accepted)
@@ -134,11 +109,7 @@ fn logs_of_the_official_library_are_read_named_and_judged_alike() {
             assert_eq!(operation.cid().to_string(), fact["cids"][place]);
             let now = Moment::from_unix_ms(i64::try_from(place).expect("small"));
             validate_next(&did, &log, &operation, now).expect("a valid next operation");
-            log.push(Entry {
-                operation,
-                created_at: now,
-                nullified_at: None,
-            });
+            log.push(Entry { operation, created_at: now, nullified_at: None });
         }
         assert_eq!(log[0].operation.did(), Some(did));
     }
@@ -161,23 +132,14 @@ fn the_official_library_signs_the_same_bytes_with_the_same_result() {
         "https://pds.example.com/",
     );
     let renamed = genesis.clone().with_handle(&handle("alice.example.com"));
-    let first = Unsigned::Operation {
-        state: genesis,
-        prev: None,
-    };
+    let first = Unsigned::Operation { state: genesis, prev: None };
     let first = first.sign(&rotation).expect("within the limits");
     assert_eq!(first.to_json(), log[0]);
-    let second = Unsigned::Operation {
-        state: renamed,
-        prev: Some(first.cid()),
-    };
+    let second = Unsigned::Operation { state: renamed, prev: Some(first.cid()) };
     let second = second.sign(&recovery).expect("within the limits");
     assert_eq!(second.to_json(), log[1]);
     let last = Unsigned::Tombstone { prev: second.cid() };
-    assert_eq!(
-        last.sign(&rotation).expect("within the limits").to_json(),
-        log[2]
-    );
+    assert_eq!(last.sign(&rotation).expect("within the limits").to_json(), log[2]);
 }
 
 #[test]
@@ -187,10 +149,7 @@ fn a_genesis_of_the_old_kind_says_what_a_new_one_says() {
     let operation = Operation::from_json(json).expect("an operation");
     let state = operation.state().expect("a state");
     assert_eq!(state.handle(), Some(handle("bob.test")));
-    assert_eq!(
-        state.pds().map(|pds| pds.endpoint.as_str()),
-        Some("https://pds.example.com")
-    );
+    assert_eq!(state.pds().map(|pds| pds.endpoint.as_str()), Some("https://pds.example.com"));
     assert_eq!(state.rotation_keys[1], *state.signing_key().expect("a key"));
     assert_eq!(operation.check_incoming(), Err(InvalidOperation::Legacy));
 }
@@ -217,11 +176,7 @@ fn an_operation_again_or_of_elsewhere_is_refused() {
     assert_eq!(directory.submit(&genesis), Err(Refused::Registered));
     let second = directory.follow(0, &[1, 2], 2);
     directory.submit(&second).expect("valid");
-    assert_eq!(
-        directory.submit(&second),
-        Err(Refused::Authority),
-        "it would undo itself"
-    );
+    assert_eq!(directory.submit(&second), Err(Refused::Authority), "it would undo itself");
     let elsewhere = Directory::with(&[5]).follow(0, &[1], 1);
     assert_eq!(directory.submit(&elsewhere), Err(Refused::UnknownPrev));
 }
@@ -232,11 +187,7 @@ fn an_operation_is_newer_than_the_log() {
     let second = directory.follow(0, &[1], 1);
     let same_moment = directory.submit_after(Duration::ZERO, &second);
     assert_eq!(same_moment, Err(Refused::NotNewer));
-    assert!(
-        directory
-            .submit_after(Duration::from_millis(1), &second)
-            .is_ok()
-    );
+    assert!(directory.submit_after(Duration::from_millis(1), &second).is_ok());
 }
 
 #[test]
@@ -245,24 +196,15 @@ fn a_genesis_creates_the_did_of_its_own_hash() {
     let genesis = &directory.log[0].operation;
     let other = Did::new("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".to_owned()).expect("a DID");
     let refused = validate_next(&other, &[], genesis, directory.now);
-    assert_eq!(
-        refused,
-        Err(Refused::OtherDid(directory.did.as_str().to_owned()))
-    );
+    assert_eq!(refused, Err(Refused::OtherDid(directory.did.as_str().to_owned())));
     for later in [directory.follow(0, &[1], 1), directory.tombstone(0, 1)] {
         let refused = validate_next(&directory.did, &[], &later, directory.now);
         assert_eq!(refused, Err(Refused::NotAGenesis));
     }
-    let unsigned = Unsigned::Operation {
-        state: state(&[1]),
-        prev: None,
-    };
+    let unsigned = Unsigned::Operation { state: state(&[1]), prev: None };
     let forged = unsigned.sign(&key(2)).expect("within the limits");
     let did = forged.did().expect("a genesis");
-    assert_eq!(
-        validate_next(&did, &[], &forged, directory.now),
-        Err(Refused::Signature)
-    );
+    assert_eq!(validate_next(&did, &[], &forged, directory.now), Err(Refused::Signature));
 }
 
 #[test]
@@ -292,11 +234,7 @@ fn equal_and_lower_keys_undo_nothing() {
         let second = directory.follow(0, &[1, 2, 3], 2);
         directory.submit(&second).expect("valid");
         let fork = directory.follow(0, &[3], signer);
-        assert_eq!(
-            directory.submit(&fork),
-            Err(Refused::Authority),
-            "key {signer}"
-        );
+        assert_eq!(directory.submit(&fork), Err(Refused::Authority), "key {signer}");
     }
 }
 
@@ -335,10 +273,7 @@ fn the_window_counts_from_the_first_operation_undone() {
     let third = directory.follow(1, &[2], 2);
     directory.submit_after(hours(71), &third).expect("valid");
     let recovery = directory.follow(0, &[1], 1);
-    assert_eq!(
-        directory.submit_after(hours(2), &recovery),
-        Err(Refused::TooLate)
-    );
+    assert_eq!(directory.submit_after(hours(2), &recovery), Err(Refused::TooLate));
 }
 
 #[test]
@@ -350,9 +285,7 @@ fn a_tombstone_ends_an_identity_unless_it_is_undone_in_time() {
     let after = directory.follow(1, &[1], 1);
     assert_eq!(directory.submit(&after), Err(Refused::Tombstoned));
     let recovery = directory.follow(0, &[1], 1);
-    let accepted = directory
-        .submit(&recovery)
-        .expect("a higher key within 72 hours");
+    let accepted = directory.submit(&recovery).expect("a higher key within 72 hours");
     assert_eq!(accepted.nullified, [directory.cid(1)]);
     assert_eq!(standing(&directory.log), Standing::Active(&state(&[1])));
 }
@@ -369,10 +302,7 @@ fn an_audit_finds_wrong_marks_and_forged_entries() {
     assert!(audit(&directory.did, &unmarked).is_err());
     let mut backdated = directory.log.clone();
     backdated[2].created_at = backdated[1].created_at;
-    assert_eq!(
-        audit(&directory.did, &backdated),
-        Err((2, Refused::NotNewer))
-    );
+    assert_eq!(audit(&directory.did, &backdated), Err((2, Refused::NotNewer)));
     assert_eq!(standing(&[]), Standing::Unknown);
 }
 
@@ -415,14 +345,8 @@ fn what_is_not_an_operation_is_refused_with_the_field() {
         InvalidOperation::Field { field, .. } => field,
         other => panic!("{other}"),
     };
-    assert_eq!(
-        field(|json| json["rotationKeys"] = json!("did:key:z")),
-        "rotationKeys"
-    );
-    assert_eq!(
-        field(|json| json["rotationKeys"][0] = json!("did:web:x")),
-        "rotationKeys"
-    );
+    assert_eq!(field(|json| json["rotationKeys"] = json!("did:key:z")), "rotationKeys");
+    assert_eq!(field(|json| json["rotationKeys"][0] = json!("did:web:x")), "rotationKeys");
     assert_eq!(field(|json| json["prev"] = json!("bafy")), "prev");
     assert_eq!(field(|json| json["prev"] = json!(0)), "prev");
     assert_eq!(
@@ -431,22 +355,10 @@ fn what_is_not_an_operation_is_refused_with_the_field() {
         }),
         "prev"
     );
-    assert_eq!(
-        field(|json| json["services"]["x"] = json!({"type": "x"})),
-        "services"
-    );
-    assert_eq!(
-        field(|json| json["alsoKnownAs"] = Value::Null),
-        "alsoKnownAs"
-    );
-    assert_eq!(
-        refused(|json| json["type"] = json!("plc_other")),
-        InvalidOperation::Type
-    );
-    assert_eq!(
-        Operation::from_json(json!([])),
-        Err(InvalidOperation::NotAnObject)
-    );
+    assert_eq!(field(|json| json["services"]["x"] = json!({"type": "x"})), "services");
+    assert_eq!(field(|json| json["alsoKnownAs"] = Value::Null), "alsoKnownAs");
+    assert_eq!(refused(|json| json["type"] = json!("plc_other")), InvalidOperation::Type);
+    assert_eq!(Operation::from_json(json!([])), Err(InvalidOperation::NotAnObject));
 }
 
 #[test]
@@ -461,15 +373,8 @@ fn unknown_fields_are_read_in_logs_and_refused_from_clients() {
         change(&mut json);
         let operation = Operation::from_json(json.clone()).expect("an operation");
         assert_eq!(operation.to_json(), json);
-        assert_eq!(
-            operation.check_incoming(),
-            Err(InvalidOperation::UnknownField)
-        );
-        assert_eq!(
-            operation.signer(&did_keys(&[1])),
-            None,
-            "the field is signed with"
-        );
+        assert_eq!(operation.check_incoming(), Err(InvalidOperation::UnknownField));
+        assert_eq!(operation.signer(&did_keys(&[1])), None, "the field is signed with");
     }
 }
 
@@ -480,46 +385,29 @@ type Break = fn(&mut State);
 fn we_sign_within_the_narrower_limits() {
     let cases: [(&str, Break); 10] = [
         ("no rotation key", |s| s.rotation_keys.clear()),
-        ("six rotation keys", |s| {
-            s.rotation_keys = did_keys(&[1, 2, 3, 4, 5, 6])
-        }),
-        ("a rotation key twice", |s| {
-            s.rotation_keys = did_keys(&[1, 2, 1])
-        }),
+        ("six rotation keys", |s| s.rotation_keys = did_keys(&[1, 2, 3, 4, 5, 6])),
+        ("a rotation key twice", |s| s.rotation_keys = did_keys(&[1, 2, 1])),
         ("a rotation key of another kind", |s| {
             let ed25519 = "did:key:z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp";
             s.rotation_keys.push(ed25519.parse().expect("a did:key"));
         }),
         ("eleven aliases", |s| {
-            s.also_known_as = (0..11)
-                .map(|number| format!("at://a{number}.test"))
-                .collect();
+            s.also_known_as = (0..11).map(|number| format!("at://a{number}.test")).collect();
         }),
-        ("an alias twice", |s| {
-            s.also_known_as.push("at://alice.test".to_owned())
-        }),
-        ("a long alias", |s| {
-            s.also_known_as.push(format!("at://{}", "a".repeat(254)))
-        }),
+        ("an alias twice", |s| s.also_known_as.push("at://alice.test".to_owned())),
+        ("a long alias", |s| s.also_known_as.push(format!("at://{}", "a".repeat(254)))),
         ("a long endpoint", |s| {
             let pds = s.services.get_mut("atproto_pds").expect("a service");
             pds.endpoint = format!("https://{}", "a".repeat(512));
         }),
         ("a long name of a key", |s| {
-            s.verification_methods
-                .insert("k".repeat(33), did_keys(&[1]).remove(0));
+            s.verification_methods.insert("k".repeat(33), did_keys(&[1]).remove(0));
         }),
         ("all in all too large", |s| {
             for number in 0..9 {
                 let service = s.services["atproto_pds"].clone();
                 let endpoint = "e".repeat(500);
-                s.services.insert(
-                    number.to_string(),
-                    Service {
-                        endpoint,
-                        ..service
-                    },
-                );
+                s.services.insert(number.to_string(), Service { endpoint, ..service });
             }
         }),
     ];
@@ -527,10 +415,7 @@ fn we_sign_within_the_narrower_limits() {
         let mut state = state(&[1, 2]);
         break_limit(&mut state);
         let signed = Unsigned::Operation { state, prev: None }.sign(&key(1));
-        assert!(
-            matches!(signed, Err(InvalidOperation::Limit(_))),
-            "{what}: {signed:?}"
-        );
+        assert!(matches!(signed, Err(InvalidOperation::Limit(_))), "{what}: {signed:?}");
     }
 }
 
@@ -546,11 +431,7 @@ fn a_directory_takes_what_the_networks_directory_takes() {
     let mut json = Directory::with(&[1]).log[0].operation.to_json();
     json["rotationKeys"] = json!(did_keys(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
     let operation = Operation::from_json(json).expect("an operation");
-    let limit = LimitBroken::Entries {
-        field: "rotationKeys",
-        found: 11,
-        max: 10,
-    };
+    let limit = LimitBroken::Entries { field: "rotationKeys", found: 11, max: 10 };
     assert_eq!(operation.check_incoming(), Err(limit.into()));
 }
 
@@ -568,16 +449,12 @@ fn a_new_handle_takes_the_place_of_the_old_one() {
     let names = |state: State| state.also_known_as;
     let mut state = state(&[1]);
     let new = handle("new.test");
-    state.also_known_as = ["https://x", "at://alice.test", "at://second.test"]
-        .map(str::to_owned)
-        .to_vec();
+    state.also_known_as =
+        ["https://x", "at://alice.test", "at://second.test"].map(str::to_owned).to_vec();
     let renamed = names(state.clone().with_handle(&new));
     assert_eq!(renamed, ["https://x", "at://new.test", "at://second.test"]);
     state.also_known_as = vec!["https://x".to_owned()];
-    assert_eq!(
-        names(state.with_handle(&new)),
-        ["at://new.test", "https://x"]
-    );
+    assert_eq!(names(state.with_handle(&new)), ["at://new.test", "https://x"]);
 }
 
 /// The audit logs that the method's own project tests with, where a run names
@@ -588,22 +465,14 @@ fn the_methods_own_audit_logs_are_judged_rightly_where_a_run_names_them() {
         return;
     };
     for (verdict, count) in [("valid", 8), ("invalid", 10)] {
-        let files = std::path::Path::new(&folder)
-            .join(verdict)
-            .read_dir()
-            .expect("a folder");
+        let files = std::path::Path::new(&folder).join(verdict).read_dir().expect("a folder");
         let paths: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
         assert!(paths.len() >= count, "{} files", paths.len());
         for path in paths {
             let text = std::fs::read_to_string(&path).expect("a file");
             let json: Vec<Value> = serde_json::from_str(&text).expect("JSON");
             let judged = audit_of_json(&json);
-            assert_eq!(
-                judged.is_ok(),
-                verdict == "valid",
-                "{}: {judged:?}",
-                path.display()
-            );
+            assert_eq!(judged.is_ok(), verdict == "valid", "{}: {judged:?}", path.display());
         }
     }
 }
@@ -619,11 +488,7 @@ fn audit_of_json(json: &[Value]) -> Result<(), String> {
         let created_at = entry["createdAt"].as_str().expect("a text");
         let created_at: Moment = created_at.parse().expect("a moment");
         let nullified_at = (entry["nullified"] == true).then_some(created_at);
-        log.push(Entry {
-            operation,
-            created_at,
-            nullified_at,
-        });
+        log.push(Entry { operation, created_at, nullified_at });
     }
     let did = json[0]["did"].as_str().expect("a text");
     let did = Did::new(did.to_owned()).map_err(str::to_owned)?;

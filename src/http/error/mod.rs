@@ -5,6 +5,8 @@
 //! error that is the server's own fault is logged here, once, and leaves as
 //! `InternalServerError` without its cause.
 
+mod directory;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -12,6 +14,8 @@ use std::io::ErrorKind;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+
+pub use directory::DirectoryReply;
 
 /// An error as a client sees it.
 #[derive(Debug)]
