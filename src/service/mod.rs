@@ -8,9 +8,11 @@
 pub mod directory;
 pub mod grants;
 pub mod identity;
-pub mod passwords;
-pub mod sessions;
 pub mod keys;
+pub mod passwords;
+pub mod proxy;
+pub mod service_auth;
+pub mod sessions;
 pub mod tasks;
 
 use crate::atproto::syntax::Did;

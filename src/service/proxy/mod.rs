@@ -1,0 +1,281 @@
+//! Calls to other services, made through this server in an account's name.
+//!
+//! A call is passed on as it came, with a short list of its headers and a token
+//! that the account's key signs; the answer streams back. Addresses come from
+//! the operator, or from a DID document and then through the guard. How an
+//! answer looks to the client is decided elsewhere.
+//!
+//! Spec: <https://atproto.com/specs/xrpc#service-proxying>
+
+mod target;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::PathAndQuery};
+use url::Url;
+
+use crate::{
+    atproto::syntax::{Did, Nsid},
+    store::{
+        Db, StoreError,
+        accounts::{self, Account, Status},
+    },
+    world::{
+        HttpError, World,
+        http::{Request, RequestBody, Streamed},
+    },
+};
+
+use super::{
+    grants::Actor,
+    identity::{DidError, Freshness, Identity},
+    keys::KeyError,
+    service_auth::{self, ServiceAuth, ServiceAuthError},
+};
+
+pub use target::BadHeader;
+use target::{APPVIEW, LABELER, Owner};
+
+/// How long a service may take to begin its answer, after the call was sent.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one answer.
+const ANSWER_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Headers of a call that are passed on.
+const PASSED: [HeaderName; 3] = [
+    header::ACCEPT_LANGUAGE,
+    HeaderName::from_static("atproto-accept-labelers"),
+    HeaderName::from_static("x-bsky-topics"),
+];
+/// Headers that are passed on with a body.
+const PASSED_WITH_BODY: [HeaderName; 3] =
+    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LENGTH];
+
+/// A service that the operator has named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownService {
+    /// Where it is.
+    pub url: Url,
+    /// Who it is.
+    pub did: Did,
+}
+
+/// What tokens for proxied calls name as their audience.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// The service's DID: what services of today expect.
+    #[default]
+    Did,
+    /// The DID and the service's name, as the specification has it.
+    DidAndService,
+}
+
+/// Which services are called when a call names none.
+#[derive(Clone, Debug, Default)]
+pub struct ProxySettings {
+    /// Answers everything that nobody else does.
+    pub appview: Option<KnownService>,
+    /// Answers the methods of moderators.
+    pub moderation: Option<KnownService>,
+    /// Takes reports; the moderation service where there is none.
+    pub reports: Option<KnownService>,
+    /// How tokens name a service.
+    pub audience: Audience,
+}
+
+/// Passes calls on.
+pub struct Proxy {
+    db: Db,
+    world: World,
+    identity: Arc<Identity>,
+    tokens: ServiceAuth,
+    settings: ProxySettings,
+}
+
+/// A call to be passed on.
+#[derive(Debug)]
+pub struct Call {
+    /// What is called.
+    pub method: Nsid,
+    /// GET, HEAD or POST.
+    pub verb: Method,
+    /// The path and query as they came.
+    pub path_and_query: PathAndQuery,
+    /// All headers as they came; few are passed on.
+    pub headers: HeaderMap,
+    /// The header `atproto-proxy`.
+    pub proxy_header: Option<String>,
+    /// The body of a POST.
+    pub body: RequestBody,
+}
+
+/// A call was not passed on, or nobody answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The header names nobody.
+    #[error(transparent)]
+    Header(#[from] BadHeader),
+    /// The DID in the header has no document.
+    #[error("could not resolve proxy did")]
+    UnresolvedDid(#[source] Option<DidError>),
+    /// The document names no such service, or no usable address of it.
+    #[error("could not resolve proxy did service url")]
+    UnresolvedService,
+    /// Nobody is named for this method, by the call or by the operator.
+    #[error("No service configured for {}", .0.as_str())]
+    NotConfigured(Nsid),
+    /// The account is not active.
+    #[error("the account is not active")]
+    Inactive(Status),
+    /// This method is not passed on, or not for this session; or no token
+    /// could be made.
+    #[error(transparent)]
+    Token(#[from] ServiceAuthError),
+    /// The service did not answer.
+    #[error("Upstream service unreachable")]
+    Unreachable(#[source] HttpError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<KeyError> for ProxyError {
+    fn from(error: KeyError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
+/// Where a call goes.
+struct Target {
+    request: Request,
+    audience: String,
+}
+
+impl Proxy {
+    /// Returns the service.
+    pub fn new(
+        db: Db,
+        world: World,
+        identity: Arc<Identity>,
+        tokens: ServiceAuth,
+        settings: ProxySettings,
+    ) -> Self {
+        Self { db, world, identity, tokens, settings }
+    }
+
+    /// Passes `call` on in the name of `actor` and returns when the answer begins.
+    ///
+    /// # Errors
+    /// [`ProxyError`]; a status that says failure is an answer.
+    // spec: xrpc#service-proxying
+    pub async fn forward(&self, actor: &Actor, call: Call) -> Result<Streamed, ProxyError> {
+        service_auth::check_grant(actor.grant, Some(&call.method))?;
+        let account = self.active_account(&actor.did).await?;
+        let Target { request, audience } = self.target(&call).await?;
+        let token = self.tokens.token_for_call(&account, &audience, &call.method).await?;
+        let request = request
+            .method(call.verb.clone())
+            .headers(passed_headers(&call, &token))
+            .body(call.body)
+            .timeout(HEADERS_TIMEOUT)
+            .size_max(ANSWER_BYTES_MAX);
+        request.stream().await.map_err(ProxyError::Unreachable)
+    }
+
+    async fn active_account(&self, did: &Did) -> Result<Account, ProxyError> {
+        let account = accounts::find_by_did(&self.db, did).await?;
+        let account = account.ok_or(ServiceAuthError::AccountMissing)?;
+        match account.status() {
+            Status::Active => Ok(account),
+            status => Err(ProxyError::Inactive(status)),
+        }
+    }
+
+    async fn target(&self, call: &Call) -> Result<Target, ProxyError> {
+        let Some(header) = &call.proxy_header else {
+            let (service, id) = self.owner_of(&call.method)?;
+            return Ok(self.known_target(service, id, call));
+        };
+        let named = target::parse(header)?;
+        if let Some(service) = self.known_service(named) {
+            return Ok(self.known_target(service, named.service, call));
+        }
+        let did = Did::new(named.did.to_owned()).map_err(|_| ProxyError::UnresolvedDid(None))?;
+        let document = self.identity.document(&did, Freshness::Cached).await;
+        let document = document.map_err(|error| ProxyError::UnresolvedDid(Some(error)))?;
+        let service = document.service(named.service).ok_or(ProxyError::UnresolvedService)?;
+        let url = Url::parse(&service.endpoint).map_err(|_| ProxyError::UnresolvedService)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(ProxyError::UnresolvedService);
+        }
+        let url = with_path(&url, &call.path_and_query);
+        let request = self.world.http.guarded(url).map_err(ProxyError::Unreachable)?;
+        Ok(Target { request, audience: self.audience(&did, named.service) })
+    }
+
+    fn owner_of(&self, method: &Nsid) -> Result<(&KnownService, &'static str), ProxyError> {
+        let ProxySettings { appview, moderation, reports, .. } = &self.settings;
+        let (service, id) = match target::owner(method) {
+            Owner::AppView => (appview.as_ref(), APPVIEW),
+            Owner::Moderation => (moderation.as_ref(), LABELER),
+            Owner::Reports => (reports.as_ref().or(moderation.as_ref()), LABELER),
+        };
+        let service = service.ok_or_else(|| ProxyError::NotConfigured(method.clone()))?;
+        Ok((service, id))
+    }
+
+    /// Returns the operator's service that a header names, so that it needs no
+    /// document and no guard.
+    fn known_service(&self, named: target::Named<'_>) -> Option<&KnownService> {
+        let ProxySettings { appview, moderation, reports, .. } = &self.settings;
+        let known = match named.service {
+            APPVIEW => [appview, &None],
+            LABELER => [moderation, reports],
+            _ => return None,
+        };
+        known.into_iter().flatten().find(|service| service.did.as_str() == named.did)
+    }
+
+    fn known_target(&self, service: &KnownService, id: &str, call: &Call) -> Target {
+        let url = with_path(&service.url, &call.path_and_query);
+        let request = self.world.http.trusted(url);
+        Target { request, audience: self.audience(&service.did, id) }
+    }
+
+    fn audience(&self, did: &Did, service: &str) -> String {
+        match self.settings.audience {
+            Audience::Did => did.as_str().to_owned(),
+            Audience::DidAndService => format!("{}#{service}", did.as_str()),
+        }
+    }
+}
+
+/// Puts the path and query of a call behind the origin of `service`. A quote in
+/// a query is written `%27` then, which every server reads as the same.
+fn with_path(service: &Url, call: &PathAndQuery) -> Url {
+    let mut url = service.clone();
+    url.set_path(call.path());
+    url.set_query(call.query());
+    url.set_fragment(None);
+    url
+}
+
+/// Picks the headers that are passed on, and adds the token. Nothing that says
+/// who or where the caller is may be among them.
+fn passed_headers(call: &Call, token: &str) -> HeaderMap {
+    let mut passed = HeaderMap::new();
+    let with_body = if call.verb == Method::POST { &PASSED_WITH_BODY[..] } else { &[] };
+    for name in PASSED.iter().chain(with_body) {
+        for value in call.headers.get_all(name) {
+            passed.append(name.clone(), value.clone());
+        }
+    }
+    let identity = HeaderValue::from_static("identity");
+    let encoding = call.headers.get(header::ACCEPT_ENCODING).cloned().unwrap_or(identity);
+    passed.insert(header::ACCEPT_ENCODING, encoding);
+    let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+        .expect("a JWS has only characters that a header may have");
+    bearer.set_sensitive(true);
+    passed.insert(header::AUTHORIZATION, bearer);
+    passed
+}
