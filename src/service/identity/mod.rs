@@ -12,6 +12,7 @@ mod handles;
 mod plc;
 mod policy;
 mod reserved;
+mod update;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use url::Url;
 
 use crate::{
     atproto::{
+        crypto::SigningKey,
         did_doc::DidDocument,
         syntax::{AtIdentifier, Did, Handle, normalize_handle},
     },
@@ -35,6 +37,7 @@ pub use documents::DidError;
 pub use handles::HandleError;
 pub use plc::{PlcClient, PlcError};
 pub use policy::{AskedBy, HandleRefused, Permitted};
+pub use update::UpdateHandleError;
 
 /// How old an answer about an identity may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +50,22 @@ pub enum Freshness {
     Now,
 }
 
+/// With whom identities are kept, and by what right we change them.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// The address of the did:plc directory.
+    pub directory: Url,
+    /// The key of this server that is among the rotation keys of its accounts.
+    pub rotation_key: SigningKey,
+}
+
 /// Answers who is who.
 pub struct Identity {
     store: Store,
     world: World,
     host: Host,
     plc: PlcClient,
+    rotation_key: SigningKey,
     documents: documents::Documents,
     handles: handles::Handles,
 }
@@ -83,8 +96,9 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Returns the service; `directory` is the did:plc directory's address.
-    pub fn new(store: Store, world: World, host: Host, directory: Url) -> Self {
+    /// Returns the service.
+    pub fn new(store: Store, world: World, host: Host, settings: IdentitySettings) -> Self {
+        let IdentitySettings { directory, rotation_key } = settings;
         let plc = PlcClient::new(world.http.clone(), directory);
         Self {
             documents: documents::Documents::new(world.clone(), store.db.clone(), plc.clone()),
@@ -93,12 +107,18 @@ impl Identity {
             world,
             host,
             plc,
+            rotation_key,
         }
     }
 
     /// Returns the client of the did:plc directory.
     pub fn plc(&self) -> &PlcClient {
         &self.plc
+    }
+
+    /// Returns the key with which this server changes the DIDs of its accounts.
+    pub fn rotation_key(&self) -> &SigningKey {
+        &self.rotation_key
     }
 
     /// Returns the document of `did`; of this server itself without asking anybody.
