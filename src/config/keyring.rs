@@ -127,3 +127,59 @@ fn write_private(folder: &Path, path: &Path, secret: &Secret) -> io::Result<()> 
     std::fs::rename(&temporary, path)?;
     std::fs::File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn nothing_given() -> SecretsConfig {
+        SecretsConfig {
+            jwt_secret: None,
+            admin_password: None,
+            plc_rotation_key: None,
+            master_key: None,
+        }
+    }
+
+    fn open(given: &SecretsConfig, folder: &Path, fill: u8) -> Result<Keyring, KeyringError> {
+        Keyring::open(given, folder, &mut |bytes| bytes.fill(fill))
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_kept_for_the_server_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = open(&nothing_given(), folder.path(), 1).expect("a first start");
+        let second = open(&nothing_given(), folder.path(), 2).expect("a second start");
+        assert_eq!(first.master_key, [1; 32]);
+        assert_eq!(second.master_key, first.master_key);
+        assert_eq!(second.jwt_secret, first.jwt_secret);
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode();
+        assert_eq!(mode(&folder.path().join(FOLDER)) & 0o777, 0o700);
+        for name in ["jwt_secret", "admin_password", "plc_rotation_key", "master_key"] {
+            assert_eq!(mode(&path_of(folder.path(), name)) & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn given_secrets_are_used_and_not_written_down() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given =
+            SecretsConfig { jwt_secret: Some(Secret::new("given".into())), ..nothing_given() };
+        let keyring = open(&given, folder.path(), 1).expect("a first start");
+        assert_eq!(keyring.jwt_secret.reveal(), "given");
+        assert!(!path_of(folder.path(), "jwt_secret").exists());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        open(&nothing_given(), folder.path(), 1).expect("a first start");
+        let path = path_of(folder.path(), "master_key");
+        std::fs::write(&path, "something else").expect("is writable");
+        let error = open(&nothing_given(), folder.path(), 2).err().expect("no key");
+        assert!(error.to_string().contains("master_key does not hold"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).expect("is there"), "something else");
+    }
+}

@@ -19,6 +19,8 @@ mod reader;
 mod secret;
 mod sections;
 mod show;
+#[cfg(test)]
+mod tests;
 
 pub use environment::Variables;
 pub use file::ConfigFile;
@@ -33,7 +35,7 @@ pub use sections::database::Database;
 pub use sections::identity::IdentityConfig;
 pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
-pub use sections::mail::{MailConfig, Mailbox};
+pub use sections::mail::{Delivery, MailConfig};
 pub use sections::outbound::OutboundConfig;
 pub use sections::proxy::ProxyConfig;
 pub use sections::secrets::SecretsConfig;
@@ -45,14 +47,12 @@ use reader::Reader;
 use sections::services::OwnDefaults;
 
 /// Settings that `..._file` and `PDS_..._FILE` may give through a file.
-const SECRET_KEYS: [&str; 7] = [
+const SECRET_KEYS: [&str; 5] = [
     "secrets.jwt_secret",
     "secrets.admin_password",
     "secrets.plc_rotation_key",
     "secrets.master_key",
     "limits.bypass_key",
-    "mail.smtp_url",
-    "mail.moderation_smtp_url",
 ];
 
 /// Every setting of a server.

@@ -13,8 +13,6 @@ const UPLOAD_BYTES_MAX: u64 = 104_857_600;
 pub struct BlobsConfig {
     /// Folder of the blobs.
     pub directory: PathBuf,
-    /// Folder of uploads that have not ended; on the same file system.
-    pub temporary_directory: PathBuf,
     /// Largest blob that is accepted.
     pub upload_bytes_max: u64,
 }
@@ -30,12 +28,9 @@ impl BlobsConfig {
                 "wanted; set PDS_BLOBSTORE_DISK_LOCATION, as for the official server",
             );
         }
-        let directory = directory.unwrap_or_else(|| data_directory.join("blobs"));
-        let temporary_directory = section.optional::<PathBuf>("temporary_directory");
         Self {
-            temporary_directory: temporary_directory.unwrap_or_else(|| directory.join("temporary")),
+            directory: directory.unwrap_or_else(|| data_directory.join("blobs")),
             upload_bytes_max: section.or("upload_bytes_max", UPLOAD_BYTES_MAX),
-            directory,
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::config::secret::Secret;
 /// The database file in the data folder.
 const SQLITE_FILE: &str = "freehold.sqlite";
 
-/// Enough to keep two cores busy on Postgres; more only wait for each other.
-const CONNECTIONS_MAX: u64 = 16;
+/// Connections for reading; more than a few per core only wait for each other.
+const CONNECTIONS_MAX: u64 = 8;
 
 /// Which engine, and where.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub enum Database {
     Postgres {
         /// The URL; it may hold a password.
         url: Secret,
-        /// Connections that this process opens at most.
+        /// Connections for reading.
         connections_max: u32,
     },
 }

@@ -1,20 +1,12 @@
 //! `[identity]`: DIDs and handles, here and in the network.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use url::Url;
 
 use crate::atproto::crypto::PublicKey;
 use crate::config::parsed::{HandleDomain, Parsed};
 use crate::config::reader::Reader;
-
-/// An identity younger than this is used without asking again.
-const CACHE_STALE: Duration = Duration::from_secs(60 * 60);
-/// An identity older than this is not used at all.
-const CACHE_EXPIRY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long one look-up of a handle or DID may take.
-const RESOLVER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Section `[identity]`.
 #[derive(Clone, Debug)]
@@ -23,14 +15,8 @@ pub struct IdentityConfig {
     pub plc_url: Url,
     /// Suffixes under which accounts may take a handle, with their dots.
     pub handle_domains: Vec<String>,
-    /// Name servers to ask where the system's give no handle.
-    pub backup_nameservers: Vec<IpAddr>,
-    /// Age at which a cached identity is renewed while it is used.
-    pub cache_stale: Duration,
-    /// Age at which a cached identity is dropped.
-    pub cache_expiry: Duration,
-    /// How long one look-up may take.
-    pub resolver_timeout: Duration,
+    /// Name servers to ask instead of the system's; none for the system's.
+    pub nameservers: Vec<IpAddr>,
     /// A key of the operator that may repair every new account's identity.
     pub recovery_did_key: Option<RecoveryKey>,
 }
@@ -64,10 +50,7 @@ impl IdentityConfig {
                 .into_iter()
                 .map(|HandleDomain(domain)| domain)
                 .collect(),
-            backup_nameservers: section.list("backup_nameservers", Vec::new()),
-            cache_stale: section.millis("cache_stale_ms", CACHE_STALE),
-            cache_expiry: section.millis("cache_expiry_ms", CACHE_EXPIRY),
-            resolver_timeout: section.millis("resolver_timeout_ms", RESOLVER_TIMEOUT),
+            nameservers: section.list("nameservers", Vec::new()),
             recovery_did_key: section.optional("recovery_did_key"),
         }
     }

@@ -30,10 +30,6 @@ pub struct ServerConfig {
     pub public_url: String,
     /// The server's own DID: audience of sessions and of service tokens.
     pub service_did: Did,
-    /// Name for people.
-    pub name: String,
-    /// Version that `/xrpc/_health` reports.
-    pub version: String,
     /// Folder of the database, the generated secrets and the blobs.
     pub data_directory: PathBuf,
     /// Allows plain HTTP and private addresses outward.
@@ -62,8 +58,6 @@ impl ServerConfig {
         };
         Self {
             address: section.or("address", IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            name: section.or("name", format!("{hostname} PDS")),
-            version: section.or("version", env!("CARGO_PKG_VERSION").to_owned()),
             data_directory: section.or("data_directory", PathBuf::from("data")),
             dev_mode: section.or("dev_mode", false),
             stop_deadline: section.millis("stop_deadline_ms", STOP_DEADLINE),

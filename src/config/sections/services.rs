@@ -16,8 +16,6 @@ use super::server::ServerConfig;
 pub struct ServicesConfig {
     /// Answers `app.bsky.*` for this server's accounts.
     pub appview: Option<ServiceAddress>,
-    /// Pattern of the URLs under which the AppView serves images.
-    pub appview_cdn_url_pattern: Option<String>,
     /// Moderators who may act on this server.
     pub moderation: Option<ServiceAddress>,
     /// Takes reports; the moderation service where none is named.
@@ -52,7 +50,6 @@ impl ServicesConfig {
                 "appview_did",
                 network.then_some(APPVIEW),
             ),
-            appview_cdn_url_pattern: section.optional("appview_cdn_url_pattern"),
             report: address(&mut section, "report_url", "report_did", network.then_some(REPORT))
                 .or_else(|| moderation.clone()),
             moderation,
