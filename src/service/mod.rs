@@ -5,12 +5,16 @@
 //! wire calls it. A service decides policy and knows neither status codes nor
 //! wire names of errors.
 
+pub mod crawlers;
 pub mod directory;
+pub mod export;
 pub mod grants;
+pub mod hosting;
 pub mod identity;
 pub mod keys;
 pub mod passwords;
 pub mod proxy;
+pub mod sequencer;
 pub mod service_auth;
 pub mod sessions;
 pub mod tasks;

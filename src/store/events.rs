@@ -90,6 +90,16 @@ pub async fn first_since(db: &Db, moment: Moment) -> Result<Option<u64>, StoreEr
     db.row(FIRST_SINCE.bind(seq_of(moment)), |row| row.at(0)).await
 }
 
+static LAST_BEFORE: Sql =
+    Sql::new("SELECT seq FROM events WHERE seq < $1 ORDER BY seq DESC LIMIT 1");
+
+/// Finds the moment of the last event that was made before `moment`, by the
+/// time that `seq` is.
+pub async fn last_before(db: &Db, moment: Moment) -> Result<Option<Moment>, StoreError> {
+    let seq: Option<u64> = db.row(LAST_BEFORE.bind(seq_of(moment)), |row| row.at(0)).await?;
+    Ok(seq.and_then(|seq| i64::try_from(seq / 1000).ok()).map(Moment::from_unix_ms))
+}
+
 fn seq_of(moment: Moment) -> u64 {
     u64::try_from(moment.unix_ms()).unwrap_or(0) * 1000
 }

@@ -27,9 +27,7 @@ fn rows(json: Json) -> Vec<Json> {
 
 fn catalog_of(documents: &[Json]) -> Catalog {
     Catalog::from_documents(
-        documents
-            .iter()
-            .map(|json| Document::parse(&json.to_string()).expect("a valid document")),
+        documents.iter().map(|json| Document::parse(&json.to_string()).expect("a valid document")),
     )
 }
 
@@ -87,11 +85,7 @@ fn our_table_of_definitions() {
 fn our_table_of_documents() {
     for row in table("documents") {
         let verdict = Document::parse(&row[0].to_string());
-        assert_eq!(
-            Some(verdict.is_ok()),
-            row[1].as_bool(),
-            "{row}: {verdict:?}"
-        );
+        assert_eq!(Some(verdict.is_ok()), row[1].as_bool(), "{row}: {verdict:?}");
     }
 }
 
@@ -129,11 +123,8 @@ fn our_table_of_params() {
 /// Here they are what they are meant to be.
 fn mended(text: &str) -> String {
     let raw = "bafkreiccldh766hwcnuxnf2wh6jgzepf2nlu2lvcllt63eww5p6chi4ity";
-    text.replace(
-        "bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq",
-        raw,
-    )
-    .replace(r#""$bytes": "123""#, r#""$bytes": "MTIz""#)
+    text.replace("bafyreiclp443lavogvhj3d2ob2cxbfuscni2k5jk7bebjzg7khl3esabwq", raw)
+        .replace(r#""$bytes": "123""#, r#""$bytes": "MTIz""#)
 }
 
 fn public_rows(file: &str) -> Vec<Json> {
@@ -143,13 +134,7 @@ fn public_rows(file: &str) -> Vec<Json> {
 }
 
 fn public_catalog() -> Catalog {
-    let names = [
-        "permission-set",
-        "procedure",
-        "query",
-        "record",
-        "subscription",
-    ];
+    let names = ["permission-set", "procedure", "query", "record", "subscription"];
     let texts = names.map(|name| interop::read(&format!("lexicon/catalog/{name}.json")));
     let documents = texts.into_iter().flatten();
     Catalog::from_documents(documents.map(|text| Document::parse(&text).expect("valid")))
@@ -157,10 +142,7 @@ fn public_catalog() -> Catalog {
 
 #[test]
 fn the_public_vectors_of_documents() {
-    for (file, valid) in [
-        ("lexicon-valid.json", true),
-        ("lexicon-invalid.json", false),
-    ] {
+    for (file, valid) in [("lexicon-valid.json", true), ("lexicon-invalid.json", false)] {
         for case in public_rows(file) {
             let verdict = Document::parse(&case["lexicon"].to_string());
             assert_eq!(verdict.is_ok(), valid, "{}: {verdict:?}", case["name"]);
@@ -171,10 +153,7 @@ fn the_public_vectors_of_documents() {
 #[test]
 fn the_public_vectors_of_records() {
     let catalog = public_catalog();
-    for (file, valid) in [
-        ("record-data-valid.json", true),
-        ("record-data-invalid.json", false),
-    ] {
+    for (file, valid) in [("record-data-valid.json", true), ("record-data-invalid.json", false)] {
         for case in public_rows(file) {
             let record = value_of(&case["data"]);
             let collection = nsid(record.type_name().expect("a $type"));
@@ -201,10 +180,7 @@ fn every_bundled_document_is_valid_and_refers_to_known_ones() {
                     _ => &[],
                 };
                 for target in targets {
-                    assert!(
-                        catalog.resolve(target).is_some(),
-                        "{id}#{name} refers to {target}"
-                    );
+                    assert!(catalog.resolve(target).is_some(), "{id}#{name} refers to {target}");
                 }
             });
         }
@@ -219,10 +195,8 @@ fn the_bundle_lists_every_file_of_the_folder() {
     let mut names: Vec<String> = names.map(|name| name.expect("text")).collect();
     names.retain(|name| name.ends_with(".json"));
     names.sort();
-    let listed: Vec<String> = bundle::FILES
-        .iter()
-        .map(|(name, _)| format!("{name}.json"))
-        .collect();
+    let listed: Vec<String> =
+        bundle::FILES.iter().map(|(name, _)| format!("{name}.json")).collect();
     assert_eq!(listed, names);
     assert!(bundle::FILES.is_sorted(), "looked up by binary search");
 }
@@ -299,10 +273,7 @@ fn bodies_and_messages_follow_their_method() {
         Err("output.cid is required".to_owned())
     );
     let upload = nsid("com.atproto.repo.uploadBlob");
-    assert_eq!(
-        catalog.validate_input(&upload, &value_of(&json!({}))),
-        Ok(())
-    );
+    assert_eq!(catalog.validate_input(&upload, &value_of(&json!({}))), Ok(()));
 
     let firehose = nsid("com.atproto.sync.subscribeRepos");
     let identity = value_of(&json!({
@@ -310,10 +281,7 @@ fn bodies_and_messages_follow_their_method() {
     }));
     let verdict = |kind| catalog.validate_message(&firehose, kind, &identity);
     assert_eq!(verdict("#identity"), Ok(()));
-    assert_eq!(
-        verdict("#account").map_err(text),
-        Err("message.active is required".to_owned())
-    );
+    assert_eq!(verdict("#account").map_err(text), Err("message.active is required".to_owned()));
     assert_eq!(
         verdict("#gossip").map_err(text),
         Err("message must not be of type #gossip".to_owned())

@@ -1,0 +1,1 @@
+//! (written when the store runs)
