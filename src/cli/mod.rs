@@ -6,6 +6,7 @@
 
 mod config;
 mod failure;
+mod firehose;
 mod health;
 mod logs;
 mod serve;
@@ -41,6 +42,7 @@ enum Command {
     Serve(serve::Serve),
     #[command(subcommand)]
     Config(config::Config),
+    Firehose(firehose::Firehose),
     Health(health::Health),
     Version(Version),
 }
@@ -63,6 +65,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
+        Command::Firehose(command) => command.run(),
         Command::Health(command) => command.run(&settings),
         Command::Version(Version {}) => print(&format!("freehold {}\n", env!("CARGO_PKG_VERSION"))),
     }
