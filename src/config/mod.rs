@@ -158,7 +158,7 @@ impl Config {
             services: ServicesConfig::read(reader, &server, own_defaults),
             sync: SyncConfig::read(reader, &server, own_defaults),
             limits: LimitsConfig::read(reader),
-            outbound: OutboundConfig::read(reader, server.dev_mode),
+            outbound: OutboundConfig::read(reader, &server),
             proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),
             mode,

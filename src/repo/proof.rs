@@ -8,7 +8,7 @@
 //! covering proofs of all its operations a commit can be *inverted*: from the
 //! new tree's blocks alone one computes the root that the tree had before.
 //!
-//! Spec: <https://atproto.com/specs/sync#commit-validation-mst-operation-inversion>
+//! Spec: <https://atproto.com/specs/sync#reliable-repository-synchronization>
 
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Tree {
 
     /// Returns the nodes that a receiver needs to undo a change at `path`, of
     /// which this is the tree after the change.
-    // spec: repository#diffs-and-covering-proofs
+    // spec: repository#repository-diffs
     pub fn covering_proof(&self, path: &str) -> Vec<Arc<Node>> {
         let mut nodes = self.proof(path);
         let Some(last) = nodes.last().cloned() else {

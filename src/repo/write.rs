@@ -6,7 +6,7 @@
 //! archive of the event is measured as it will be sent, before anything is
 //! signed.
 //!
-//! Spec: <https://atproto.com/specs/repository#diffs-and-covering-proofs>
+//! Spec: <https://atproto.com/specs/repository#repository-diffs>
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::atproto::{
 };
 
 /// Bytes of one record's encoding.
-// spec: sync#record-size
+// spec: sync#commit-events
 pub const RECORD_BYTES_MAX: usize = 1_000_000;
 /// Writes of one batch: what one event can tell.
 pub const WRITES_MAX: usize = OPS_MAX;

@@ -28,7 +28,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`EventError::TooManyOps`] and [`EventError::BlocksTooLarge`].
-    // spec: sync#repo-data-commits
+    // spec: sync#commit-events
     pub fn commit(event: &CommitEvent) -> Result<Self, EventError> {
         if event.ops.len() > OPS_MAX {
             return Err(EventError::TooManyOps(event.ops.len()));

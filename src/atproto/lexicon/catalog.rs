@@ -152,7 +152,7 @@ impl Catalog {
     /// # Errors
     /// [`Invalid`] with the first rule that it breaks; the first of all is that
     /// the stream sends such messages.
-    // spec: event-stream#lexicon-integration
+    // spec: lexicon#subscription-event-stream
     pub fn validate_message(
         &self,
         nsid: &Nsid,

@@ -3,7 +3,7 @@
 //! Read from JSON by serde, checked by [`super::validity`]. Prose and known
 //! values are not kept: no check reads them.
 //!
-//! Spec: <https://atproto.com/specs/lexicon#field-types>
+//! Spec: <https://atproto.com/specs/lexicon#field-type-definitions>
 
 use std::collections::BTreeMap;
 

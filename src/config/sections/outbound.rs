@@ -1,5 +1,6 @@
 //! `[outbound]`: requests this server makes to addresses others gave it.
 
+use crate::config::ServerConfig;
 use crate::config::reader::Reader;
 
 /// Section `[outbound]`.
@@ -10,8 +11,8 @@ pub struct OutboundConfig {
 }
 
 impl OutboundConfig {
-    pub(in crate::config) fn read(reader: &mut Reader, dev_mode: bool) -> Self {
+    pub(in crate::config) fn read(reader: &mut Reader, server: &ServerConfig) -> Self {
         let mut section = reader.section("outbound");
-        Self { address_guard: section.or("address_guard", !dev_mode) }
+        Self { address_guard: section.or("address_guard", !server.dev_mode) }
     }
 }

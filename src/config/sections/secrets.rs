@@ -33,16 +33,13 @@ impl SecretsConfig {
             plc_rotation_key: section.secret("plc_rotation_key"),
             master_key: section.secret("master_key"),
         };
-        let rotation_key_fits = secrets.plc_rotation_key.as_ref().is_none_or(is_k256_key);
-        demand(
-            &mut section,
-            "plc_rotation_key",
-            rotation_key_fits,
-            "a secret key of curve k256, 64 hex digits",
-        );
-        let master_key_fits =
-            secrets.master_key.as_ref().is_none_or(|key| key_bytes(key).is_some());
-        demand(&mut section, "master_key", master_key_fits, "32 bytes, 64 hex digits");
+        if !secrets.plc_rotation_key.as_ref().is_none_or(is_k256_key) {
+            let wanted = "a secret key of curve k256, 64 hex digits";
+            refuse(&mut section, "plc_rotation_key", wanted);
+        }
+        if !secrets.master_key.as_ref().is_none_or(|key| key_bytes(key).is_some()) {
+            refuse(&mut section, "master_key", "32 bytes, 64 hex digits");
+        }
         if mode == Mode::Official {
             let given = [&secrets.jwt_secret, &secrets.admin_password, &secrets.plc_rotation_key];
             for ((key, variable), _) in
@@ -68,9 +65,7 @@ fn is_k256_key(secret: &Secret) -> bool {
     key_bytes(secret).is_some_and(|bytes| SigningKey::from_secret(Curve::K256, &bytes).is_ok())
 }
 
-fn demand(section: &mut Section<'_>, key: &str, fits: bool, wanted: &str) {
-    if !fits {
-        let origin = section.origin(key);
-        section.fault(key, Some(origin), format!("wanted {wanted} (the value is not shown)"));
-    }
+fn refuse(section: &mut Section<'_>, key: &str, wanted: &str) {
+    let origin = section.origin(key);
+    section.fault(key, Some(origin), format!("wanted {wanted} (the value is not shown)"));
 }

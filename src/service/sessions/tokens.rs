@@ -5,7 +5,7 @@
 //! from one to the other. Reading checks signature, type, audience and time;
 //! whether a refresh token still has its row is for [`super`] to ask.
 //!
-//! Spec: <https://atproto.com/specs/xrpc#legacy-authentication>
+//! Spec: <https://atproto.com/specs/xrpc#authentication>
 
 use std::sync::Arc;
 
