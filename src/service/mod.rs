@@ -14,6 +14,7 @@ pub mod identity;
 pub mod keys;
 pub mod passwords;
 pub mod proxy;
+pub mod repos;
 pub mod sequencer;
 pub mod service_auth;
 pub mod sessions;

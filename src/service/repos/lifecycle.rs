@@ -1,0 +1,172 @@
+//! The first commit of a repository, and commits that change no record.
+
+use crate::{
+    atproto::{
+        crypto::SigningKey,
+        event::{AccountEvent, CommitEvent, Frame, HostingStatus, IdentityEvent, SyncEvent},
+        syntax::{Did, Handle},
+        tid::tid_after,
+    },
+    repo::{
+        Commit, Tree, UnsignedCommit,
+        write::{self, sync_car},
+    },
+    store::{self, Batch, RepoChange, heads::Head},
+};
+
+use super::{CommitMeta, Owner, RepoError, Repos, pipeline::Moved, warm::AtHead};
+
+/// How often a commit is made again because another server was faster.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// The beginning of a repository, to be stored with its account.
+#[derive(Debug)]
+pub struct Genesis {
+    /// The head, for [`store::Commit::repo`].
+    pub repo: RepoChange,
+    /// The `#commit` that tells of it. An account that moves in is not active
+    /// yet and says nothing.
+    pub frame: Frame,
+    /// What clients are told.
+    pub commit: CommitMeta,
+}
+
+impl Repos {
+    /// Signs the empty repository of a new account with its new key.
+    ///
+    /// # Errors
+    /// [`RepoError::Event`], which an empty repository cannot cause.
+    pub fn genesis(&self, did: &Did, key: &SigningKey) -> Result<Genesis, RepoError> {
+        let rev = tid_after(None, self.world.clock.now_us(), self.clock);
+        let diff = write::apply(&Tree::empty(), &[])?;
+        let commit = UnsignedCommit::new(did.clone(), diff.tree.root(), rev).sign(key);
+        let frame = Frame::commit(&CommitEvent {
+            did: did.clone(),
+            commit: commit.cid(),
+            rev: commit.rev().clone(),
+            since: None,
+            prev_data: None,
+            ops: Vec::new(),
+            blocks: diff.car(&commit)?,
+            time: self.world.clock.now(),
+        })?;
+        let repo =
+            RepoChange { old: None, head: head_of(&commit), puts: Vec::new(), deletes: Vec::new() };
+        Ok(Genesis { repo, frame, commit: meta_of(&commit) })
+    }
+
+    /// Makes an account active that was not: runs `batch`, signs the repository
+    /// anew with the key that is in the DID document now, and tells the world
+    /// who this is, that it is here, and where its repository stands.
+    ///
+    /// # Errors
+    /// [`RepoError`]; [`RepoError::Unmet`] where an expectation of the batch
+    /// failed.
+    // spec: account#lifecycle
+    pub async fn activate(
+        &self,
+        owner: &Owner,
+        handle: &Handle,
+        batch: impl Fn() -> Batch + Send,
+    ) -> Result<CommitMeta, RepoError> {
+        let time = self.world.clock.now();
+        let did = &owner.did;
+        let account = AccountEvent { did: did.clone(), status: HostingStatus::Active, time };
+        let identity = IdentityEvent { did: did.clone(), handle: Some(handle.clone()), time };
+        self.sign_anew(owner, batch, |_, commit| {
+            let sync = sync_frame(commit, time)?;
+            Ok(vec![Frame::account(&account), Frame::identity(&identity), sync])
+        })
+        .await
+    }
+
+    /// Signs the repository as it is with a new revision, after its key has
+    /// changed or its revision must move, and tells of it with a `#commit`
+    /// without operations.
+    ///
+    /// # Errors
+    /// [`RepoError`]; [`RepoError::Unmet`] where an expectation of the batch
+    /// failed.
+    // spec: repository#commit-objects
+    pub async fn touch(
+        &self,
+        owner: &Owner,
+        batch: impl Fn() -> Batch + Send,
+    ) -> Result<CommitMeta, RepoError> {
+        let time = self.world.clock.now();
+        self.sign_anew(owner, batch, |before, commit| {
+            let diff = write::apply(&before.tree, &[])?;
+            Ok(vec![Frame::commit(&CommitEvent {
+                did: commit.did().clone(),
+                commit: commit.cid(),
+                rev: commit.rev().clone(),
+                since: Some(before.head.rev.clone()),
+                prev_data: Some(before.head.data),
+                ops: Vec::new(),
+                blocks: diff.car(commit)?,
+                time,
+            })?])
+        })
+        .await
+    }
+
+    async fn sign_anew(
+        &self,
+        owner: &Owner,
+        batch: impl Fn() -> Batch + Send,
+        say: impl Fn(&AtHead, &Commit) -> Result<Vec<Frame>, RepoError> + Send,
+    ) -> Result<CommitMeta, RepoError> {
+        let _guard = self.lock(owner.account).await;
+        for _ in 0..ATTEMPTS_MAX {
+            let before = self.warm.last_seen(&self.store.db, owner).await?;
+            let key = self.keys.signing_key(owner.account, &owner.did).await?;
+            let rev = self.next_rev(&before.head);
+            let unsigned = UnsignedCommit::new(owner.did.clone(), before.head.data, rev);
+            let commit = unsigned.sign(&key);
+            let head = head_of(&commit);
+            let change = RepoChange {
+                old: Some(before.head.commit_cid),
+                head: head.clone(),
+                puts: Vec::new(),
+                deletes: Vec::new(),
+            };
+            let finished = store::Commit {
+                account: owner.account,
+                batch: batch(),
+                repo: Some(change),
+                frames: say(&before, &commit)?,
+            };
+            match self.commit(owner, finished).await {
+                Err(Moved::On) => {}
+                Err(Moved::Failed(error)) => return Err(error),
+                Ok(()) => {
+                    self.warm.put(owner, AtHead { head, tree: before.tree.clone() });
+                    return Ok(meta_of(&commit));
+                }
+            }
+        }
+        Err(RepoError::Contended)
+    }
+}
+
+/// The `#sync` that says where a repository stands.
+pub(in crate::service) fn sync_frame(
+    commit: &Commit,
+    time: crate::atproto::Moment,
+) -> Result<Frame, RepoError> {
+    let (did, rev) = (commit.did().clone(), commit.rev().clone());
+    Ok(Frame::sync(&SyncEvent { did, rev, blocks: sync_car(commit), time })?)
+}
+
+pub(in crate::service) fn head_of(commit: &Commit) -> Head {
+    Head {
+        commit_cid: commit.cid(),
+        data: commit.data(),
+        rev: commit.rev().clone(),
+        commit_bytes: commit.bytes().clone(),
+    }
+}
+
+pub(in crate::service) fn meta_of(commit: &Commit) -> CommitMeta {
+    CommitMeta { cid: commit.cid(), rev: commit.rev().clone() }
+}

@@ -1,0 +1,226 @@
+//! Repositories: every change of one, and what is read from one.
+//!
+//! A write takes the repository's lock, looks at the tree and the head, computes
+//! the next commit, and hands it to the store whole: records, head, references
+//! to blobs and the event become durable together. The head moves by
+//! compare-and-set, so that two servers on one database may race: the loser
+//! loads what is there and tries again.
+//!
+//! Trees are kept warm in memory, bounded in bytes. A cold one is rebuilt from
+//! the records, and its root must be the one that the head signs.
+
+mod blob_refs;
+mod lifecycle;
+mod locks;
+mod pipeline;
+mod prepare;
+mod read;
+mod warm;
+mod write;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::{
+    atproto::{
+        Cid,
+        syntax::{Did, Nsid, RecordPath, Tid},
+        tid::{ClockId, tid_after},
+    },
+    repo::write::WriteError,
+    store::{AccountId, Store, StoreError, Unmet},
+    world::World,
+};
+
+use super::keys::{AccountKeys, KeyError};
+
+pub use lifecycle::Genesis;
+pub use locks::{Guard, Locks};
+pub use prepare::{Draft, Validate};
+pub use read::{Described, Listing};
+pub use warm::AtHead;
+pub use write::{BatchWrite, Deletion, SwapRecord, Written};
+
+/// How much the repositories may keep in memory; the operator's choice.
+#[derive(Clone, Copy, Debug)]
+pub struct RepoLimits {
+    /// Bytes of trees that are kept warm, about 115 for each record.
+    pub tree_cache_bytes_max: u64,
+}
+
+impl Default for RepoLimits {
+    fn default() -> Self {
+        Self { tree_cache_bytes_max: 64 * 1024 * 1024 }
+    }
+}
+
+/// Whose repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The inner key of the account.
+    pub account: AccountId,
+    /// Its outer name.
+    pub did: Did,
+}
+
+/// The commit that a write made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitMeta {
+    /// The signed commit.
+    pub cid: Cid,
+    /// Its revision.
+    pub rev: Tid,
+}
+
+/// Changes and reads repositories. Shared by all requests.
+pub struct Repos {
+    store: Store,
+    keys: AccountKeys,
+    world: World,
+    /// One writer for each repository; also held by whoever keeps or removes
+    /// the bytes of an account's blobs.
+    locks: Locks,
+    warm: warm::WarmTrees,
+    /// The number of this process in the TIDs that it makes.
+    clock: ClockId,
+    /// The last record key made here: no two are the same.
+    last_rkey: Mutex<Option<Tid>>,
+}
+
+/// A repository was not changed or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The account has no repository.
+    #[error("the account has no repository")]
+    NoRepo,
+    /// The head is not the commit that the client has seen.
+    #[error("the repository is at commit {found}, not at {expected}")]
+    CommitSwap {
+        /// What the client gave.
+        expected: Cid,
+        /// The head.
+        found: Cid,
+    },
+    /// The record is not the one that the client has seen.
+    #[error("the record is another one than the given")]
+    RecordSwap {
+        /// What the client gave; nothing if there should be no record.
+        expected: Option<Cid>,
+        /// The record that is there.
+        found: Option<Cid>,
+    },
+    /// The writes themselves cannot be made.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A record names another type than its collection.
+    #[error("invalid $type: expected {}, got {found}", .collection.as_str())]
+    WrongType {
+        /// The collection.
+        collection: Nsid,
+        /// What the record says.
+        found: String,
+    },
+    /// The record is not one of the data model.
+    #[error("invalid record: {0}")]
+    NotARecord(&'static str),
+    /// The record breaks its schema.
+    #[error("invalid {} record: {reason}", .collection.as_str())]
+    Invalid {
+        /// The collection.
+        collection: Nsid,
+        /// Which rule.
+        reason: String,
+    },
+    /// A check against the schema was asked for, and there is no schema.
+    #[error("unknown lexicon type: {}", .0.as_str())]
+    UnknownLexicon(Nsid),
+    /// The record has a blob in the form of old.
+    #[error("legacy blobs are not allowed")]
+    LegacyBlob,
+    /// The record refers to a blob that the account does not have.
+    #[error("could not find blob: {cid}")]
+    BlobNotFound {
+        /// The blob.
+        cid: Cid,
+    },
+    /// The record gives a temporary blob another media type than its upload.
+    #[error("referenced mime type does not match the stored blob: expected {stored}, got {given}")]
+    BlobMimeType {
+        /// That of the upload.
+        stored: String,
+        /// That of the record.
+        given: String,
+    },
+    /// The record gives a temporary blob another size than its upload.
+    #[error("referenced size does not match the stored blob: expected {stored}, got {given}")]
+    BlobSize {
+        /// That of the upload.
+        stored: i64,
+        /// That of the record.
+        given: i64,
+    },
+    /// An expectation of the statements that went along did not hold.
+    #[error("not done: {0}")]
+    Unmet(Unmet),
+    /// Others moved the repository each time; nothing was done.
+    #[error("the repository is being written to by others")]
+    Contended,
+    /// The account's signing key is not at hand.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A computation broke down.
+    #[error("a computation broke down: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+    /// An event could not be framed.
+    #[error(transparent)]
+    Event(#[from] crate::atproto::event::EventError),
+}
+
+impl Repos {
+    /// Returns the repositories in `store`, signed with `keys`.
+    pub fn new(store: Store, keys: AccountKeys, world: World, limits: RepoLimits) -> Self {
+        let number = u16::from_be_bytes(world.entropy.bytes());
+        Self {
+            store,
+            keys,
+            world,
+            locks: Locks::default(),
+            warm: warm::WarmTrees::new(limits.tree_cache_bytes_max),
+            clock: ClockId::new(number),
+            last_rkey: Mutex::new(None),
+        }
+    }
+
+    /// Takes the lock of an account: nobody else writes to its repository or
+    /// keeps and removes bytes of its blobs while the guard lives.
+    pub async fn lock(&self, account: AccountId) -> Guard {
+        self.locks.lock(account).await
+    }
+
+    /// Returns the repository at its head: the tree for proofs and exports.
+    ///
+    /// # Errors
+    /// [`RepoError::NoRepo`]; a tree that does not have the root that the head
+    /// signs is [`StoreError::Corrupt`].
+    pub async fn at_head(&self, owner: &Owner) -> Result<Arc<AtHead>, RepoError> {
+        self.warm.current(&self.store.db, owner).await
+    }
+
+    /// Makes a record key that this process has not made before, in the order
+    /// of time.
+    fn next_rkey(&self) -> Tid {
+        let mut last = self.last_rkey.lock();
+        let next = tid_after(last.as_ref(), self.world.clock.now_us(), self.clock);
+        *last = Some(next.clone());
+        next
+    }
+}
+
+/// Returns where a record is in the world.
+pub fn uri(owner: &Owner, path: &RecordPath) -> String {
+    path.uri(&owner.did)
+}
