@@ -24,3 +24,4 @@ pub mod http;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod dev;

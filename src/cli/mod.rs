@@ -5,6 +5,7 @@
 //! was asked for on standard output; everything else is the log.
 
 mod config;
+mod dev;
 mod failure;
 mod firehose;
 mod health;
@@ -40,6 +41,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Dev(dev::Dev),
     #[command(subcommand)]
     Config(config::Config),
     Firehose(firehose::Firehose),
@@ -64,6 +66,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.settings;
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
+        Command::Dev(command) => command.run(),
         Command::Config(command) => command.run(&settings),
         Command::Firehose(command) => command.run(),
         Command::Health(command) => command.run(&settings),
