@@ -20,8 +20,19 @@ pub mod service_auth;
 pub mod sessions;
 pub mod tasks;
 
+use std::sync::Arc;
+
 use crate::atproto::syntax::Did;
+use crate::store::Store;
 use crate::world::World;
+
+use export::Exports;
+use identity::Identity;
+use keys::AccountKeys;
+use passwords::Passwords;
+use proxy::Proxy;
+use sequencer::Sequencer;
+use service_auth::ServiceAuth;
 
 /// Every service of this server, shared by all requests behind one `Arc`.
 pub struct Services {
@@ -29,6 +40,22 @@ pub struct Services {
     pub host: Host,
     /// The world outside.
     pub world: World,
+    /// What is kept; services write, the wire only reads.
+    pub store: Store,
+    /// DIDs and handles, here and in the network.
+    pub identity: Arc<Identity>,
+    /// The accounts' signing keys.
+    pub keys: AccountKeys,
+    /// Tokens for other services.
+    pub service_auth: ServiceAuth,
+    /// Calls to other services.
+    pub proxy: Proxy,
+    /// The event stream.
+    pub sequencer: Sequencer,
+    /// Repositories and blocks as archives.
+    pub exports: Exports,
+    /// Password hashes, made by few at a time.
+    pub passwords: Passwords,
     /// How large the things are that clients may send.
     pub uploads: UploadLimits,
 }

@@ -1,0 +1,108 @@
+//! Builds every service from the configuration: the one place that knows which
+//! setting goes where.
+
+use std::sync::Arc;
+
+use crate::config::{Config, ServiceAddress, keyring::Keyring};
+use crate::service::export::Exports;
+use crate::service::identity::{Identity, IdentitySettings};
+use crate::service::keys::AccountKeys;
+use crate::service::passwords::Passwords;
+use crate::service::proxy::{KnownService, Proxy, ProxySettings};
+use crate::service::sequencer::{Sequencer, SequencerSettings};
+use crate::service::service_auth::ServiceAuth;
+use crate::service::tasks::Tasks;
+use crate::service::{Host, Services, UploadLimits};
+use crate::store::{EventFeed, Store, StoreError, vault::Vault};
+use crate::world::World;
+
+/// What services are built from.
+pub(super) struct Wiring<'a> {
+    pub(super) config: &'a Config,
+    pub(super) keyring: Keyring,
+    pub(super) world: World,
+    pub(super) store: Store,
+    pub(super) tasks: &'a Tasks,
+}
+
+impl Wiring<'_> {
+    /// Builds all services, and the feed that the sequencer is to follow.
+    pub(super) async fn build(self) -> Result<(Services, EventFeed), StoreError> {
+        let Self { config, keyring, world, store, tasks } = self;
+        let host = host(config);
+        let settings = identity_settings(config, &keyring);
+        let identity = Identity::new(store.clone(), world.clone(), host.clone(), settings);
+        let identity = Arc::new(identity);
+        let vault = Vault::new(&keyring.master_key);
+        let keys = AccountKeys::new(store.db.clone(), vault, world.clone());
+        let service_auth = ServiceAuth::new(store.db.clone(), keys.clone(), world.clone());
+        let settings = sequencer_settings(config);
+        let stop = tasks.stop_token();
+        let (sequencer, feed) =
+            Sequencer::open(store.db.clone(), world.clock.clone(), settings, stop).await?;
+        let services = Services {
+            proxy: Proxy::new(
+                store.db.clone(),
+                world.clone(),
+                identity.clone(),
+                service_auth.clone(),
+                proxy_settings(config),
+            ),
+            exports: Exports::new(store.db.clone(), world.clock.clone(), tasks.clone()),
+            passwords: Passwords::new(world.entropy.clone()),
+            uploads: upload_limits(config),
+            host,
+            identity,
+            keys,
+            service_auth,
+            sequencer,
+            store,
+            world,
+        };
+        Ok((services, feed))
+    }
+}
+
+fn host(config: &Config) -> Host {
+    Host {
+        public_url: config.server.public_url.clone(),
+        hostname: config.server.hostname.clone(),
+        service_did: config.server.service_did.clone(),
+        handle_domains: config.identity.handle_domains.clone(),
+    }
+}
+
+fn identity_settings(config: &Config, keyring: &Keyring) -> IdentitySettings {
+    IdentitySettings {
+        directory: config.identity.plc_url.clone(),
+        rotation_key: keyring.plc_rotation_key.clone(),
+    }
+}
+
+fn upload_limits(config: &Config) -> UploadLimits {
+    UploadLimits {
+        blob_bytes_max: config.blobs.upload_bytes_max,
+        repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(u64::MAX),
+    }
+}
+
+fn sequencer_settings(config: &Config) -> SequencerSettings {
+    SequencerSettings {
+        backfill: config.sync.backfill,
+        lag_events_max: config.sync.subscriber_lag_events_max,
+        ..SequencerSettings::default()
+    }
+}
+
+fn proxy_settings(config: &Config) -> ProxySettings {
+    let known = |address: &Option<ServiceAddress>| {
+        let address = address.as_ref()?;
+        Some(KnownService { url: address.url.clone(), did: address.did.clone() })
+    };
+    ProxySettings {
+        appview: known(&config.services.appview),
+        moderation: known(&config.services.moderation),
+        reports: known(&config.services.report),
+        ..ProxySettings::default()
+    }
+}
