@@ -80,7 +80,9 @@ impl Server {
         let (listener, address) = listen(config.server.listen()).await?;
         tasks::start(config, &services, feed, &tasks);
         let stop = CancellationToken::new();
-        let serving = serve(listener, services.clone(), stop.clone());
+        let router = http::router(services.clone());
+        let stopped = stop.clone().cancelled_owned();
+        let serving = start_serving(http::serve(listener, router, stopped));
         Ok(Self { address, services, store, tasks, serving, stop })
     }
 
@@ -147,11 +149,8 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     Ok((listener, address))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the hall starts the server's own tasks")]
-fn serve(
-    listener: TcpListener,
-    services: Arc<Services>,
-    stop: CancellationToken,
-) -> JoinHandle<()> {
-    tokio::spawn(http::serve(listener, http::router(services), stop.cancelled_owned()))
+/// Starts the task that serves a port, here or in a local network.
+#[expect(clippy::disallowed_methods, reason = "the hall starts the task of each port")]
+pub(crate) fn start_serving(serving: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(serving)
 }

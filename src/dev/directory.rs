@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::DevError;
 use crate::{
+    app::start_serving,
     http,
     service::directory::{Directory, Rates},
     store::{Db, DbSettings, Location},
@@ -47,7 +48,9 @@ impl DirectoryServer {
         let db = Db::open(DbSettings::new(location), now_us).await?;
         let directory = Arc::new(Directory::new(db, world.clock.clone(), rates));
         let stop = CancellationToken::new();
-        let serving = serve(listener, directory.clone(), stop.clone().cancelled_owned());
+        let router = http::directory::router(directory.clone());
+        let stopped = stop.clone().cancelled_owned();
+        let serving = start_serving(http::serve(listener, router, stopped));
         Ok(Self { address, directory, serving, stop })
     }
 
@@ -68,13 +71,4 @@ impl DirectoryServer {
             tracing::error!("Serving the directory broke down: {panic}.");
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the hall starts the directory's own task")]
-fn serve(
-    listener: TcpListener,
-    directory: Arc<Directory>,
-    stopped: impl Future<Output = ()> + Send + 'static,
-) -> JoinHandle<()> {
-    tokio::spawn(http::serve(listener, http::directory::router(directory), stopped))
 }
