@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::atproto::{Cid, event::Frame, syntax::RecordPath};
 
-use super::{AccountId, Batch, Event, StoreError, batch::Unmet, heads::Head};
+use super::{AccountId, Batch, Event, StoreError, batch::Unmet, engine::Sql, heads::Head};
 
 /// Statements, a repository's move and its events: all or nothing.
 #[derive(Debug)]
@@ -73,3 +73,49 @@ pub enum CommitError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+impl Commit {
+    pub(in crate::store) fn size_bytes(&self) -> usize {
+        let repo = self.repo.as_ref().map_or(0, |change| {
+            let puts = change.puts.iter().map(|put| put.value.len() + RECORD_BYTES);
+            let deletes = change.deletes.len() * RECORD_BYTES;
+            puts.sum::<usize>() + deletes + change.head.commit_bytes.len()
+        });
+        let frames = self.frames.iter().map(|frame| frame.unsealed().len());
+        self.batch.size_bytes() + repo + frames.sum::<usize>()
+    }
+}
+
+/// What a record weighs beside its value, roughly.
+const RECORD_BYTES: usize = 128;
+
+// The statements of a commit. The engines run them in forms of their own; these
+// are the words they share.
+
+pub(in crate::store) static INSERT_HEAD: Sql = Sql::new(
+    "INSERT INTO heads (account_id, commit_cid, data_cid, rev, commit_bytes)
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+);
+
+pub(in crate::store) static MOVE_HEAD: Sql = Sql::new(
+    "UPDATE heads SET commit_cid = $2, data_cid = $3, rev = $4, commit_bytes = $5
+     WHERE account_id = $1 AND commit_cid = $6",
+);
+
+pub(in crate::store) static PUT_RECORD: Sql = Sql::new(
+    "INSERT INTO records (account_id, path, cid, rev, value) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (account_id, path) DO UPDATE
+     SET cid = excluded.cid, rev = excluded.rev, value = excluded.value",
+);
+
+pub(in crate::store) static DELETE_RECORD: Sql =
+    Sql::new("DELETE FROM records WHERE account_id = $1 AND path = $2");
+
+pub(in crate::store) static INSERT_EVENT: Sql = Sql::new(
+    "INSERT INTO events (seq, account_id, did, kind, at, bytes) VALUES ($1, $2, $3, $4, $5, $6)",
+);
+
+pub(in crate::store) static LAST_SEQ: Sql = Sql::new("SELECT last FROM sequence WHERE id = 1");
+
+pub(in crate::store) static SET_LAST_SEQ: Sql =
+    Sql::new("UPDATE sequence SET previous = last, last = $1 WHERE id = 1");

@@ -13,8 +13,10 @@ use crate::{
         Cid, Moment,
         syntax::{Did, Handle, Nsid, RecordPath, Tid},
     },
-    store::AccountId,
+    store::{AccountId, StoreError},
 };
+
+use super::BadColumn;
 
 /// The two ways in which SQL is spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ impl Sql {
     }
 
     /// Returns the text as `dialect` spells it.
-    pub(in crate::store) fn spelled(&self, dialect: Dialect) -> &str {
+    pub(in crate::store) fn spelled(&'static self, dialect: Dialect) -> &'static str {
         let slot = match dialect {
             Dialect::Sqlite => &self.sqlite,
             Dialect::Postgres => &self.postgres,
@@ -112,6 +114,17 @@ impl Statement {
     pub(in crate::store) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Says which row could not be read.
+    pub(in crate::store) fn corrupt(&self, bad: BadColumn) -> StoreError {
+        let key = match self.values.first() {
+            Some(Value::Int(Some(int))) => int.to_string(),
+            Some(Value::Text(Some(text))) => text.clone(),
+            _ => "?".to_owned(),
+        };
+        let table = self.sql.table().to_owned();
+        StoreError::Corrupt { table, key, what: bad.to_string() }
     }
 
     /// Returns what the values weigh in a queue.

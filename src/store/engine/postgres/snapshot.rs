@@ -1,0 +1,113 @@
+//! Snapshots on Postgres: a repeatable-read transaction.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::TryStreamExt;
+use sqlx::{PgPool, Transaction};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    super::{Read, Row, RowStream, Statement, stream::Scan},
+    statements,
+};
+use crate::store::StoreError;
+
+/// A read transaction. Rolled back when the last clone goes away.
+#[derive(Clone, Debug)]
+pub(in crate::store::engine) struct PostgresSnapshot {
+    held: Arc<Held>,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+struct Held {
+    tx: Mutex<Transaction<'static, sqlx::Postgres>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl PostgresSnapshot {
+    pub(super) async fn begin(
+        pool: &PgPool,
+        room: &Arc<Semaphore>,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
+        let failed = |e| StoreError::engine("beginning a snapshot", e);
+        let limit_ms = i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX);
+        let deadline = Instant::now() + deadline;
+        let beginning = async {
+            let room = Arc::clone(room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            let mut tx = pool.begin_with(begin).await.map_err(failed)?;
+            // The server ends it where nobody reads, and the state that is seen
+            // is that of this first statement.
+            let limit = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)";
+            let limited = sqlx::query(limit).bind(limit_ms.to_string()).execute(&mut *tx).await;
+            limited.map_err(failed)?;
+            Ok::<_, StoreError>(Held { tx: Mutex::new(tx), _room: room })
+        };
+        let held = tokio::time::timeout_at(deadline, beginning).await;
+        let held = held.map_err(|_| StoreError::DeadlinePassed)??;
+        Ok(Self { held: Arc::new(held), deadline })
+    }
+
+    pub(in crate::store::engine) async fn row<T>(
+        &self,
+        statement: &Statement,
+        read: Read<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut tx = self.held.tx.lock().await;
+        statements::row(&mut **tx, statement, read).await
+    }
+
+    pub(in crate::store::engine) fn stream<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        read: Read<T>,
+    ) -> RowStream<T> {
+        let (held, deadline) = (Arc::clone(&self.held), self.deadline);
+        RowStream::new(move |mut scan| {
+            let mut tx = held.tx.blocking_lock();
+            let scanned =
+                scan_rows(&mut tx, &statement, read, Sending { scan: &mut scan, deadline });
+            if let Err(error) = scanned {
+                scan.fail(error);
+            }
+        })
+    }
+}
+
+/// To whom rows go, and until when.
+struct Sending<'a, T> {
+    scan: &'a mut Scan<T>,
+    deadline: Instant,
+}
+
+fn scan_rows<T>(
+    tx: &mut Transaction<'static, sqlx::Postgres>,
+    statement: &Statement,
+    read: Read<T>,
+    sending: Sending<'_, T>,
+) -> Result<(), StoreError> {
+    let Sending { scan, deadline } = sending;
+    if Instant::now() >= deadline {
+        return Err(StoreError::DeadlinePassed);
+    }
+    // A scan has a thread to itself, which may block.
+    let runtime = Handle::current();
+    let mut fetching = statements::query(statement).fetch(&mut **tx);
+    loop {
+        let next = runtime.block_on(fetching.try_next());
+        let Some(row) = next.map_err(|e| StoreError::engine("reading", e))? else { break };
+        let bytes = Row::Postgres(&row).size_bytes();
+        if scan.send(statements::read_row(&row, statement, read)?, bytes, deadline).is_err() {
+            return Ok(());
+        }
+    }
+    // A reader that left does not want the rest.
+    let _ = scan.flush(deadline);
+    Ok(())
+}
