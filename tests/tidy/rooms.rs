@@ -28,11 +28,11 @@ const CLOCK_AND_DICE: &[&str] = &[
     "Uuid::new_v4",
 ];
 const WAITING: &[&str] = &["Instant::now", "time::sleep", "thread::sleep", "time::interval"];
-const WAITING_ROOMS: &[&str] = &["src/world/", "src/http/", "src/cli/", "src/app.rs"];
+const WAITING_ROOMS: &[&str] = &["src/world/", "src/http/", "src/cli/", "src/app/"];
 
 /// Where tasks begin, each with the stop token.
 const SPAWNING: &[&str] = &["tokio::spawn", "task::spawn(", "thread::spawn"];
-const SPAWNING_ROOMS: &[&str] = &["src/app.rs", "src/service/tasks.rs", "src/store/engine/"];
+const SPAWNING_ROOMS: &[&str] = &["src/app/", "src/service/tasks.rs", "src/store/engine/"];
 
 /// How a statement begins.
 const SQL: &[&str] = &[
