@@ -5,12 +5,16 @@
 //! and nowhere else.
 
 use crate::atproto::syntax::Did;
+use crate::store::AccountId;
+use crate::store::accounts::Status;
 
 /// An account in the act of calling a method.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// The account's DID.
     pub did: Did,
+    /// Its inner key.
+    pub account: AccountId,
     /// What its credential was given for.
     pub grant: Grant,
 }
@@ -88,6 +92,17 @@ pub enum Standing {
     NotTakenDown,
     /// Taken-down ones too.
     Any,
+}
+
+impl Standing {
+    /// Whether an account of this status is served.
+    pub fn admits(self, status: Status) -> bool {
+        match status {
+            Status::Active => true,
+            Status::Deactivated => self != Standing::Active,
+            Status::Suspended | Status::TakenDown => self == Standing::Any,
+        }
+    }
 }
 
 /// What opens an access.

@@ -5,18 +5,24 @@
 //! wire calls it. A service decides policy and knows neither status codes nor
 //! wire names of errors.
 
+pub mod accounts;
+pub mod app_passwords;
+pub mod callers;
 pub mod crawlers;
 pub mod directory;
 pub mod export;
 pub mod grants;
 pub mod hosting;
 pub mod identity;
+pub mod invites;
 pub mod keys;
 pub mod passwords;
+pub mod preferences;
 pub mod proxy;
 pub mod repos;
 pub mod sequencer;
 pub mod service_auth;
+pub mod service_tokens;
 pub mod sessions;
 pub mod tasks;
 

@@ -64,6 +64,9 @@ pub enum StoreError {
     /// The database was written by a newer Freehold, or its migrations differ.
     #[error("the database cannot be used by this version of Freehold: {0}")]
     Schema(String),
+    /// An expectation failed that holds by everything its caller knew.
+    #[error("a batch was refused although it had to hold: {0}")]
+    Unexpected(Unmet),
     /// A secret could not be sealed or opened.
     #[error(transparent)]
     Vault(#[from] super::vault::VaultError),

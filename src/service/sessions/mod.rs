@@ -1,3 +1,415 @@
 //! Sessions of passwords: opened, renewed, closed.
+//!
+//! A session is a pair of tokens. The access token stands alone; the refresh
+//! token has a row, and each use of it replaces it by the next. Using one again
+//! within the grace gives the same next one, so that a client whose connection
+//! broke at the wrong moment is not logged out.
+//!
+//! Spec: <https://atproto.com/specs/xrpc#legacy-authentication>
 
 pub mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use super::app_passwords;
+use super::grants::{Actor, Grant};
+use super::identity::{Freshness, Identity};
+use super::passwords::{self, PasswordError, Passwords, Verdict};
+use crate::atproto::Moment;
+use crate::atproto::syntax::{Did, normalize_handle};
+use crate::store::accounts::{self, Account, Status};
+use crate::store::app_passwords::Power;
+use crate::store::sessions::{self, Session};
+use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet};
+use crate::world::World;
+use tokens::{AccessToken, Expiry, REFRESH_MS, RefreshToken, TokenError, Tokens};
+
+/// Time that a log-in takes at least, so that how long it took tells nothing
+/// about what was wrong.
+pub const LOGIN_TIME_MIN: Duration = Duration::from_millis(350);
+
+/// How long a refresh token may be used again after its first use.
+const GRACE: Duration = Duration::from_secs(2 * 60 * 60);
+/// Bytes of randomness in a refresh token's name.
+const JTI_BYTES: usize = 32;
+/// Tries to renew a token that somebody else renews at the same moment.
+const RENEWALS_MAX: usize = 3;
+
+/// How sessions are held here; the operator's choice.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSettings {
+    /// See [`LOGIN_TIME_MIN`].
+    pub login_time_min: Duration,
+    /// Whether answers carry the account's DID document.
+    pub documents: Documents,
+}
+
+/// Whether answers about sessions carry the account's DID document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Documents {
+    /// They do not.
+    Left,
+    /// They do; some clients find the account's server by it.
+    Sent,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self { login_time_min: LOGIN_TIME_MIN, documents: Documents::Sent }
+    }
+}
+
+/// Opens, renews and closes sessions.
+pub struct Sessions {
+    store: Store,
+    world: World,
+    identity: Arc<Identity>,
+    passwords: Passwords,
+    tokens: Tokens,
+    settings: SessionSettings,
+}
+
+/// Somebody wants to log in.
+pub struct Login {
+    /// A handle, a DID or an e-mail address.
+    pub identifier: String,
+    /// The account's password, or one of its app passwords.
+    pub password: String,
+    /// What is wanted of an account that was taken down.
+    pub if_taken_down: IfTakenDown,
+}
+
+/// What a log-in wants of an account that was taken down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfTakenDown {
+    /// Nothing.
+    Refuse,
+    /// A session that is good for leaving.
+    Admit,
+}
+
+/// A session that was opened or renewed.
+pub struct Opened {
+    /// Whose it is.
+    pub account: Account,
+    /// The tokens.
+    pub tokens: TokenPair,
+}
+
+/// The two tokens of a session.
+pub struct TokenPair {
+    /// Good for two hours, for every method.
+    pub access: String,
+    /// Good for ninety days, for the next pair.
+    pub refresh: String,
+}
+
+/// With what a session was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// What it lets one do.
+    pub grant: Grant,
+    /// The name of the app password, if it was one.
+    pub app_password: Option<String>,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No such account, or not its password: nobody is told which.
+    #[error("Invalid identifier or password")]
+    Wrong,
+    /// Longer than any password.
+    #[error("Password too long. Consider resetting your password.")]
+    PasswordTooLong,
+    /// The operator took the account down.
+    #[error("Account has been taken down")]
+    TakenDown,
+    /// The token is refused.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token was good, and its session has ended.
+    #[error("Token has been revoked")]
+    Revoked,
+    /// Passwords cannot be checked now.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<RunError> for SessionError {
+    fn from(error: RunError) -> Self {
+        match error {
+            // The account went between being found and being written to.
+            RunError::Unmet(_) => Self::Revoked,
+            RunError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// What [`Sessions`] works with.
+pub struct SessionParts {
+    /// Where sessions are kept.
+    pub store: Store,
+    /// Time and randomness.
+    pub world: World,
+    /// For DID documents.
+    pub identity: Arc<Identity>,
+    /// For checking passwords.
+    pub passwords: Passwords,
+    /// For making and reading tokens.
+    pub tokens: Tokens,
+}
+
+impl Sessions {
+    /// Makes the service.
+    pub fn new(parts: SessionParts, settings: SessionSettings) -> Self {
+        let SessionParts { store, world, identity, passwords, tokens } = parts;
+        Self { store, world, identity, passwords, tokens, settings }
+    }
+
+    /// Opens a session, in a time that does not depend on why it failed.
+    ///
+    /// # Errors
+    /// [`SessionError::Wrong`] for a wrong password and for nobody alike.
+    pub async fn open(&self, login: &Login) -> Result<Opened, SessionError> {
+        let floor = self.world.clock.sleep(self.settings.login_time_min);
+        let outcome = self.log_in(login).await;
+        floor.await;
+        outcome
+    }
+
+    /// Continues a session: the next pair of tokens.
+    ///
+    /// # Errors
+    /// [`SessionError::Revoked`] for a token whose session has ended or whose
+    /// grace is over.
+    pub async fn renew(&self, refresh: &str) -> Result<Opened, SessionError> {
+        let token = self.tokens.read_refresh(refresh, Expiry::Checked, self.now())?;
+        for _ in 0..RENEWALS_MAX {
+            if let Some(opened) = self.try_renew(&token).await? {
+                return Ok(opened);
+            }
+        }
+        Err(SessionError::Revoked)
+    }
+
+    /// Ends the session of a refresh token, which may have expired.
+    ///
+    /// # Errors
+    /// [`SessionError::Token`] for anything but a refresh token.
+    pub async fn close(&self, refresh: &str) -> Result<(), SessionError> {
+        let token = self.tokens.read_refresh(refresh, Expiry::Ignored, self.now())?;
+        let mut batch = Batch::new();
+        sessions::delete(&mut batch, &token.jti);
+        Ok(self.store.db.run(batch).await?)
+    }
+
+    /// The account whose session it is; none if it was taken down since.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn read(&self, actor: &Actor) -> Result<Option<Account>, SessionError> {
+        let account = accounts::find(&self.store.db, actor.account).await?;
+        Ok(account.filter(|account| !is_barred(account)))
+    }
+
+    /// The account's DID document, where answers carry one and it can be had.
+    pub async fn document(&self, did: &Did) -> Option<Value> {
+        match self.settings.documents {
+            Documents::Left => None,
+            Documents::Sent => {
+                let document = self.identity.document(did, Freshness::Cached).await.ok()?;
+                Some(document.to_json().clone())
+            }
+        }
+    }
+
+    /// Prepares a session: its first row, for a batch, and its tokens.
+    ///
+    /// # Errors
+    /// When a token cannot be made, which it has no reason to.
+    pub fn prepare(
+        &self,
+        account: AccountId,
+        did: &Did,
+        credential: &Credential,
+    ) -> Result<(Session, TokenPair), SessionError> {
+        let now = self.now();
+        let jti = self.new_jti();
+        let session = Session {
+            family: jti.clone(),
+            id: jti,
+            account,
+            app_password: credential.app_password.clone(),
+            created_at: now,
+            expires_at: now.plus(Duration::from_millis(REFRESH_MS.unsigned_abs())),
+            next_id: None,
+        };
+        let tokens = self.token_pair(did, credential.grant, &session.id)?;
+        Ok((session, tokens))
+    }
+
+    async fn log_in(&self, login: &Login) -> Result<Opened, SessionError> {
+        if login.password.chars().count() > passwords::CHARS_MAX {
+            return Err(SessionError::PasswordTooLong);
+        }
+        let Some(account) = self.find(&login.identifier).await? else {
+            self.passwords.verify_nobody(&login.password).await?;
+            return Err(SessionError::Wrong);
+        };
+        let credential =
+            self.credential(&account, &login.password).await?.ok_or(SessionError::Wrong)?;
+        if is_barred(&account) {
+            return self.open_barred(account, &credential, login.if_taken_down);
+        }
+        let (session, tokens) = self.prepare(account.id, &account.did, &credential)?;
+        let mut batch = Batch::new();
+        sessions::insert(&mut batch, &session);
+        self.store.db.run(batch).await?;
+        Ok(Opened { account, tokens })
+    }
+
+    async fn find(&self, identifier: &str) -> Result<Option<Account>, StoreError> {
+        let db = &self.store.db;
+        let identifier = identifier.trim();
+        if identifier.contains('@') {
+            return accounts::find_by_email(db, identifier).await;
+        }
+        if let Ok(did) = Did::new(identifier.to_owned()) {
+            return accounts::find_by_did(db, &did).await;
+        }
+        match normalize_handle(identifier) {
+            Ok(handle) => accounts::find_by_handle(db, &handle).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What the password is of this account: its own, an app password, or none.
+    async fn credential(
+        &self,
+        account: &Account,
+        password: &str,
+    ) -> Result<Option<Credential>, SessionError> {
+        match self.passwords.verify(password, &account.password_hash).await? {
+            Verdict::Wrong => self.app_credential(account, password).await,
+            Verdict::Right => Ok(Some(Credential { grant: Grant::Full, app_password: None })),
+            Verdict::RightButOld => {
+                let mut batch = Batch::new();
+                let hash = self.passwords.hash(password).await?;
+                accounts::update_password(&mut batch, account.id, &hash);
+                self.store.db.run(batch).await?;
+                Ok(Some(Credential { grant: Grant::Full, app_password: None }))
+            }
+        }
+    }
+
+    async fn app_credential(
+        &self,
+        account: &Account,
+        password: &str,
+    ) -> Result<Option<Credential>, SessionError> {
+        let stored = crate::store::app_passwords::list(&self.store.db, account.id).await?;
+        let mut hashes = vec![app_passwords::hash(&account.did, password)];
+        if stored.iter().any(|app| app_passwords::is_official(&app.password_hash)) {
+            let salt = app_passwords::official_salt(&account.did);
+            hashes.push(self.passwords.scrypt(password, &salt).await?);
+        }
+        let fits = |known: &str| {
+            let equal = |hash: &String| bool::from(hash.as_bytes().ct_eq(known.as_bytes()));
+            hashes.iter().any(equal)
+        };
+        let found = stored.into_iter().find(|app| fits(&app.password_hash));
+        Ok(found.map(|app| Credential { grant: grant_of(app.power), app_password: Some(app.name) }))
+    }
+
+    /// The session of an account that was taken down: without a row, so that
+    /// it ends with its access token.
+    fn open_barred(
+        &self,
+        account: Account,
+        credential: &Credential,
+        wanted: IfTakenDown,
+    ) -> Result<Opened, SessionError> {
+        if wanted == IfTakenDown::Refuse || credential.grant != Grant::Full {
+            return Err(SessionError::TakenDown);
+        }
+        let tokens = self.token_pair(&account.did, Grant::Takendown, &self.new_jti())?;
+        Ok(Opened { account, tokens })
+    }
+
+    /// One try; `None` when somebody else continued the session meanwhile.
+    async fn try_renew(&self, token: &RefreshToken) -> Result<Option<Opened>, SessionError> {
+        let now = self.now();
+        let found = sessions::find(&self.store.db, &token.jti).await?;
+        let previous = found.filter(|row| row.expires_at > now).ok_or(SessionError::Revoked)?;
+        let account = accounts::find(&self.store.db, previous.account).await?;
+        let account =
+            account.filter(|account| account.did == token.did).ok_or(SessionError::Revoked)?;
+        if is_barred(&account) {
+            return Err(SessionError::TakenDown);
+        }
+        let grant = self.grant_of_session(&previous).await?;
+        let next = Session {
+            id: previous.next_id.clone().unwrap_or_else(|| self.new_jti()),
+            created_at: now,
+            expires_at: now.plus(Duration::from_millis(REFRESH_MS.unsigned_abs())),
+            next_id: None,
+            ..previous
+        };
+        let mut batch = Batch::new();
+        sessions::rotate(&mut batch, &token.jti, &next, now.plus(GRACE));
+        match self.store.db.run(batch).await {
+            Ok(()) => {
+                let tokens = self.token_pair(&account.did, grant, &next.id)?;
+                Ok(Some(Opened { account, tokens }))
+            }
+            Err(RunError::Unmet(Unmet::SessionMoved)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn grant_of_session(&self, session: &Session) -> Result<Grant, SessionError> {
+        let Some(name) = &session.app_password else { return Ok(Grant::Full) };
+        let found =
+            crate::store::app_passwords::find(&self.store.db, session.account, name).await?;
+        found.map(|app| grant_of(app.power)).ok_or(SessionError::Revoked)
+    }
+
+    fn token_pair(&self, did: &Did, grant: Grant, jti: &str) -> Result<TokenPair, TokenError> {
+        let now = self.now();
+        let access = AccessToken { did: did.clone(), grant };
+        let refresh = RefreshToken { did: did.clone(), jti: jti.to_owned() };
+        Ok(TokenPair {
+            access: self.tokens.access(&access, now)?,
+            refresh: self.tokens.refresh(&refresh, now)?,
+        })
+    }
+
+    fn new_jti(&self) -> String {
+        BASE64.encode(&self.world.entropy.bytes::<JTI_BYTES>())
+    }
+
+    fn now(&self) -> Moment {
+        self.world.clock.now()
+    }
+}
+
+/// Whether the operator keeps the account out.
+fn is_barred(account: &Account) -> bool {
+    matches!(account.status(), Status::TakenDown | Status::Suspended)
+}
+
+fn grant_of(power: Power) -> Grant {
+    match power {
+        Power::Basic => Grant::AppPassword,
+        Power::Privileged => Grant::PrivilegedAppPassword,
+    }
+}

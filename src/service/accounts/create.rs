@@ -1,0 +1,401 @@
+//! Creating accounts: with a DID of their own making here, or one that moves in.
+//!
+//! A fresh account, step by step: check everything that can be checked; make
+//! and sign the genesis of its DID; write the intent into the journal; submit
+//! to the directory; one commit with account, key, empty repository, events,
+//! session, the use of the invite code and the end of the intent.
+
+use serde_json::Value;
+
+use super::genesis::Genesis;
+use super::journal::Begun;
+use super::{Accounts, InviteRule};
+use crate::atproto::crypto::{DidKey, SigningKey};
+use crate::atproto::did_doc::DidDocument;
+use crate::atproto::plc::{InvalidOperation, Operation, State, Unsigned};
+use crate::atproto::syntax::{Did, Handle};
+use crate::atproto::tid::tid_at;
+use crate::service::grants::Grant;
+use crate::service::identity::{
+    AskedBy, Freshness, HandleRefused, IdentityError, Permitted, PlcError,
+};
+use crate::service::passwords::{self, PasswordError};
+use crate::service::service_tokens::Verified;
+use crate::service::sessions::{Credential, SessionError, TokenPair};
+use crate::store::accounts::{self, NewAccount};
+use crate::store::{
+    AccountId, Batch, Commit, CommitError, StoreError, Unmet, invites, keys, sessions,
+};
+
+/// Characters of an e-mail address.
+const EMAIL_CHARS_MAX: usize = 320;
+
+/// Somebody wants an account.
+#[derive(Default)]
+pub struct SignUp {
+    /// The handle.
+    pub handle: String,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The password.
+    pub password: Option<String>,
+    /// An invite code.
+    pub invite_code: Option<String>,
+    /// A key of the account's owner that shall rank above the server's.
+    pub recovery_key: Option<String>,
+}
+
+/// An account was created.
+pub struct Created {
+    /// Its DID.
+    pub did: Did,
+    /// Its handle.
+    pub handle: Handle,
+    /// Its first session.
+    pub tokens: TokenPair,
+    /// Its DID document, where this server has just written it.
+    pub document: Option<Value>,
+}
+
+/// Why no account was created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// No e-mail address was given.
+    #[error("Email is required")]
+    EmailMissing,
+    /// It is not an e-mail address.
+    #[error("This email address is not supported, please use a different email.")]
+    EmailInvalid,
+    /// Another account has the e-mail address.
+    #[error("Email already taken: {0}")]
+    EmailTaken(String),
+    /// No password was given, or one that is too long.
+    #[error("A password of 1 to {} characters is required", passwords::NEW_CHARS_MAX)]
+    Password,
+    /// The server takes nobody without a code.
+    #[error("No invite code provided")]
+    InviteMissing,
+    /// The code does not exist, is disabled or used up.
+    #[error("Provided invite code not available")]
+    InviteUnavailable,
+    /// The handle is not given out.
+    #[error(transparent)]
+    Handle(#[from] HandleRefused),
+    /// The handle lies under no domain of this server.
+    #[error("Not a supported handle domain")]
+    UnsupportedDomain,
+    /// The handle of somebody who moves in does not lead to their DID.
+    #[error("External handle did not resolve to DID")]
+    HandleElsewhere,
+    /// Another account has the handle.
+    #[error("Handle already taken: {}", .0.as_str())]
+    HandleTaken(Handle),
+    /// The recovery key is not a public key.
+    #[error("The recovery key is not a did:key")]
+    RecoveryKey,
+    /// The DID has an account here.
+    #[error("Repo already exists")]
+    Exists,
+    /// The token of somebody who moves in was used before.
+    #[error("jwt has been used before")]
+    Replayed,
+    /// The genesis breaks a limit of the directory.
+    #[error("the DID's first operation is not valid: {0}")]
+    Genesis(#[from] InvalidOperation),
+    /// The directory does not answer or refuses.
+    #[error(transparent)]
+    Directory(#[from] PlcError),
+    /// The password cannot be hashed now.
+    #[error(transparent)]
+    Hash(#[from] PasswordError),
+    /// The first session cannot be made.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was asked for, checked.
+struct Checked {
+    permitted: Permitted,
+    email: String,
+    password_hash: String,
+    invite_code: Option<String>,
+}
+
+/// Whether an account begins in use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// It is new, and the network is told.
+    Active,
+    /// It moves in, and stays quiet until all of it has arrived.
+    Deactivated,
+}
+
+/// Everything of which an account is made.
+struct Making<'m> {
+    did: &'m Did,
+    checked: &'m Checked,
+    key: &'m SigningKey,
+    beginning: Beginning,
+}
+
+impl Accounts {
+    /// Creates an account with a new did:plc.
+    ///
+    /// # Errors
+    /// [`CreateError`]; then there is no account, and no DID either or one
+    /// that is ended as soon as the directory can be reached.
+    pub async fn create(&self, sign_up: &SignUp) -> Result<Created, CreateError> {
+        let recovery_key = recovery_key(sign_up)?;
+        let checked = self.check(sign_up).await?;
+        if let Permitted::External(_) = checked.permitted {
+            return Err(CreateError::UnsupportedDomain);
+        }
+        let key = self.keys.generate();
+        let state = self.first_state(&checked, &key, recovery_key);
+        let genesis = Unsigned::Operation { state: state.clone(), prev: None };
+        let genesis = genesis.sign(self.identity.rotation_key())?;
+        let did = genesis.did().ok_or(InvalidOperation::Type)?;
+        let begun = self.submit(&did, &genesis).await?;
+        let beginning = Beginning::Active;
+        let making = Making { did: &did, checked: &checked, key: &key, beginning };
+        let mut batch = Batch::new();
+        begun.finish(&mut batch);
+        match self.make(&making, batch).await {
+            Ok(tokens) => {
+                let document = DidDocument::for_plc_state(&did, &state).to_json().clone();
+                let handle = checked.permitted.handle().clone();
+                Ok(Created { did, handle, tokens, document: Some(document) })
+            }
+            Err(error) => Err(self.undone(&begun, error).await),
+        }
+    }
+
+    /// Admits an account with a DID that lives elsewhere: deactivated, with an
+    /// empty repository, and without a word to the network.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    // spec: account#account-migration
+    pub async fn admit(&self, sign_up: &SignUp, who: &Verified) -> Result<Created, CreateError> {
+        if accounts::find_by_did(&self.store.db, &who.did).await?.is_some() {
+            return Err(CreateError::Exists);
+        }
+        let checked = self.check(sign_up).await?;
+        if let Permitted::External(handle) = &checked.permitted {
+            self.check_leads_to(handle, &who.did).await?;
+        }
+        let mut batch = Batch::new();
+        who.consume(&mut batch);
+        let key = match keys::find_reserved_for(&self.store.db, &who.did).await? {
+            Some(reserved) => {
+                keys::consume_reserved(&mut batch, &reserved.did_key);
+                self.keys.open(&who.did, &reserved)?
+            }
+            None => self.keys.generate(),
+        };
+        let beginning = Beginning::Deactivated;
+        let making = Making { did: &who.did, checked: &checked, key: &key, beginning };
+        let tokens = self.make(&making, batch).await?;
+        let handle = checked.permitted.handle().clone();
+        Ok(Created { did: who.did.clone(), handle, tokens, document: None })
+    }
+
+    async fn check(&self, sign_up: &SignUp) -> Result<Checked, CreateError> {
+        let email = checked_email(sign_up.email.as_deref())?;
+        let password = sign_up.password.as_deref().unwrap_or_default();
+        if password.is_empty() || password.chars().count() > passwords::NEW_CHARS_MAX {
+            return Err(CreateError::Password);
+        }
+        let permitted = self.identity.check_handle(&sign_up.handle, AskedBy::Owner)?;
+        self.check_invite(sign_up.invite_code.as_deref()).await?;
+        self.check_free(permitted.handle(), &email).await?;
+        let password_hash = self.passwords.hash(password).await?;
+        let invite_code = match self.settings.invites {
+            InviteRule::Required => sign_up.invite_code.clone(),
+            InviteRule::Open => None,
+        };
+        Ok(Checked { permitted, email, password_hash, invite_code })
+    }
+
+    async fn check_invite(&self, code: Option<&str>) -> Result<(), CreateError> {
+        if self.settings.invites == InviteRule::Open {
+            return Ok(());
+        }
+        let code = code.ok_or(CreateError::InviteMissing)?;
+        let invite = invites::find(&self.store.db, code).await?;
+        let good = invite.is_some_and(|code| code.uses_left > 0 && code.disabled_at.is_none());
+        if good { Ok(()) } else { Err(CreateError::InviteUnavailable) }
+    }
+
+    async fn check_free(&self, handle: &Handle, email: &str) -> Result<(), CreateError> {
+        let db = &self.store.db;
+        if accounts::find_by_handle(db, handle).await?.is_some() {
+            return Err(CreateError::HandleTaken(handle.clone()));
+        }
+        if accounts::find_by_email(db, email).await?.is_some() {
+            return Err(CreateError::EmailTaken(email.to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn check_leads_to(&self, handle: &Handle, did: &Did) -> Result<(), CreateError> {
+        match self.identity.resolve_handle(handle, Freshness::Recheck).await {
+            Ok(found) if found == *did => Ok(()),
+            Err(IdentityError::Store(error)) => Err(error.into()),
+            Ok(_) | Err(_) => Err(CreateError::HandleElsewhere),
+        }
+    }
+
+    /// The owner's key outranks the operator's, and both the server's: that is
+    /// what lets them take the DID back within the directory's 72 hours.
+    fn first_state(
+        &self,
+        checked: &Checked,
+        key: &SigningKey,
+        recovery_key: Option<DidKey>,
+    ) -> State {
+        let mut rotation_keys: Vec<DidKey> =
+            recovery_key.into_iter().chain(self.settings.recovery_key.clone()).collect();
+        rotation_keys.push(self.identity.rotation_key().public().did_key());
+        rotation_keys.dedup();
+        let handle = checked.permitted.handle();
+        State::of_account(rotation_keys, key.public().did_key(), handle, &self.host.public_url)
+    }
+
+    /// Tells the directory, with the intent written down before.
+    async fn submit(&self, did: &Did, genesis: &Operation) -> Result<Begun, CreateError> {
+        let begun = self.begin(did, genesis).await?;
+        match self.identity.plc().submit(did, genesis).await {
+            Ok(()) => Ok(begun),
+            Err(error @ (PlcError::Refused { .. } | PlcError::RateLimited)) => {
+                self.give_up(&begun).await?;
+                Err(error.into())
+            }
+            // The directory may have it: the journal settles that later.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The one commit that makes the account.
+    async fn make(&self, making: &Making<'_>, mut batch: Batch) -> Result<TokenPair, CreateError> {
+        let Making { did, checked, key, beginning } = making;
+        let id = accounts::allocate_id(&self.store.db).await?;
+        let credential = Credential { grant: Grant::Full, app_password: None };
+        let (session, tokens) = self.sessions.prepare(id, did, &credential)?;
+        self.add_account(&mut batch, id, making);
+        sessions::insert(&mut batch, &session);
+        let clock = &self.world.clock;
+        let genesis = Genesis::sign(did, tid_at(clock.now_us(), self.settings.clock_id), key);
+        let frames = match beginning {
+            Beginning::Active => genesis.frames(checked.permitted.handle(), clock.now()),
+            Beginning::Deactivated => Vec::new(),
+        };
+        let commit = Commit { account: id, batch, repo: Some(genesis.change()), frames };
+        match self.store.db.commit(commit).await {
+            Ok(_) => Ok(tokens),
+            Err(CommitError::Unmet(unmet)) => Err(self.refused(checked, did, unmet).await),
+            Err(CommitError::Stale) => Err(CreateError::Exists),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    fn add_account(&self, batch: &mut Batch, id: AccountId, making: &Making<'_>) {
+        let Making { did, checked, key, beginning } = making;
+        let now = self.world.clock.now();
+        let new = NewAccount {
+            id,
+            did: (*did).clone(),
+            handle: checked.permitted.handle().clone(),
+            email: checked.email.clone(),
+            password_hash: checked.password_hash.clone(),
+            created_at: now,
+            deactivated_at: (*beginning == Beginning::Deactivated).then_some(now),
+        };
+        accounts::insert(batch, &new);
+        self.keys.put(batch, id, did, key);
+        if let Some(code) = &checked.invite_code {
+            invites::consume(batch, code, did, now);
+        }
+    }
+
+    /// Somebody was faster: says at what.
+    async fn refused(&self, checked: &Checked, did: &Did, unmet: Unmet) -> CreateError {
+        match unmet {
+            Unmet::InviteUnavailable => CreateError::InviteUnavailable,
+            Unmet::NonceUsed => CreateError::Replayed,
+            Unmet::AccountTaken => {
+                match self.check_free(checked.permitted.handle(), &checked.email).await {
+                    Err(error) => error,
+                    Ok(()) => {
+                        tracing::debug!(did = %did.as_str(), "An account of this DID exists.");
+                        CreateError::Exists
+                    }
+                }
+            }
+            other => StoreError::Unexpected(other).into(),
+        }
+    }
+
+    /// The error with which a creation ends whose DID the directory knows:
+    /// where it is certain that there is no account, its DID is ended.
+    async fn undone(&self, begun: &Begun, error: CreateError) -> CreateError {
+        // The account may be there after all; if so, the intent is gone.
+        if !matches!(error, CreateError::Store(StoreError::OutcomeUnknown))
+            && let Err(undo) = self.undo(begun).await
+        {
+            tracing::warn!("A DID without an account will be ended later: {undo}.");
+        }
+        error
+    }
+}
+
+fn recovery_key(sign_up: &SignUp) -> Result<Option<DidKey>, CreateError> {
+    let key = sign_up.recovery_key.as_deref().map(str::parse).transpose();
+    key.map_err(|_| CreateError::RecoveryKey)
+}
+
+fn checked_email(email: Option<&str>) -> Result<String, CreateError> {
+    let email = email.map(str::trim).filter(|email| !email.is_empty());
+    let email = email.ok_or(CreateError::EmailMissing)?.to_lowercase();
+    let plausible = match email.split_once('@') {
+        Some((name, host)) => {
+            !name.is_empty()
+                && host.contains('.')
+                && host.split('.').all(|label| !label.is_empty())
+                && !host.contains('@')
+        }
+        None => false,
+    };
+    let odd = email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if !plausible || odd || email.chars().count() > EMAIL_CHARS_MAX {
+        return Err(CreateError::EmailInvalid);
+    }
+    Ok(email)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_name_and_a_host() {
+        let check = |email: &str, expected: Option<&str>| {
+            assert_eq!(checked_email(Some(email)).ok().as_deref(), expected, "{email}");
+        };
+        check("Alice@Example.com", Some("alice@example.com"));
+        check(" a+b@mail.example.com ", Some("a+b@mail.example.com"));
+        check("", None);
+        check("alice", None);
+        check("@example.com", None);
+        check("alice@", None);
+        check("alice@localhost", None);
+        check("alice@example..com", None);
+        check("alice@b@example.com", None);
+        check("al ice@example.com", None);
+        check("alice@example.com\r\nBcc:x@y.z", None);
+        check(&format!("{}@example.com", "a".repeat(320)), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Accounts: how they begin, how they stand, how they rest.
+//!
+//! An account is several things that must agree: a row here, a repository, a
+//! signing key, an identity in a directory that is not ours. Each verb says in
+//! which order they change and what happens when it is cut off halfway.
+//!
+//! Spec: <https://atproto.com/specs/account>
+
+mod create;
+mod genesis;
+mod journal;
+mod standing;
+
+use std::sync::Arc;
+
+use super::Host;
+use super::identity::Identity;
+use super::keys::AccountKeys;
+use super::passwords::Passwords;
+use super::sessions::Sessions;
+use crate::atproto::crypto::DidKey;
+use crate::atproto::tid::ClockId;
+use crate::store::Store;
+use crate::world::World;
+
+pub use create::{CreateError, Created, SignUp};
+pub use journal::{DEAD_AFTER, UndoError};
+pub use standing::{AccountStatus, IdentityFault, StandingError};
+
+/// Creates accounts and changes how they stand.
+pub struct Accounts {
+    store: Store,
+    world: World,
+    host: Host,
+    identity: Arc<Identity>,
+    keys: AccountKeys,
+    passwords: Passwords,
+    sessions: Arc<Sessions>,
+    settings: AccountSettings,
+}
+
+/// What [`Accounts`] works with.
+pub struct AccountParts {
+    /// Where accounts are kept.
+    pub store: Store,
+    /// Time and randomness.
+    pub world: World,
+    /// What this server is called.
+    pub host: Host,
+    /// The directory, and who is who.
+    pub identity: Arc<Identity>,
+    /// The accounts' signing keys.
+    pub keys: AccountKeys,
+    /// For hashing passwords.
+    pub passwords: Passwords,
+    /// A new account begins with a session.
+    pub sessions: Arc<Sessions>,
+}
+
+/// Who may come; the operator's choice.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// Whether a new account needs an invite code.
+    pub invites: InviteRule,
+    /// A key of the operator that may repair the identities made here.
+    pub recovery_key: Option<DidKey>,
+    /// The number of this process in the revisions that it makes.
+    pub clock_id: ClockId,
+}
+
+/// Whether a new account needs an invite code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InviteRule {
+    /// Anybody may come.
+    Open,
+    /// Only with a code.
+    Required,
+}
+
+impl Accounts {
+    /// Makes the service.
+    pub fn new(parts: AccountParts, settings: AccountSettings) -> Self {
+        let AccountParts { store, world, host, identity, keys, passwords, sessions } = parts;
+        Self { store, world, host, identity, keys, passwords, sessions, settings }
+    }
+
+    /// Whether a new account needs an invite code.
+    pub fn invites(&self) -> InviteRule {
+        self.settings.invites
+    }
+}

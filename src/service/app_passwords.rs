@@ -1,0 +1,150 @@
+//! App passwords: further passwords of an account, with less power.
+//!
+//! One is made of 80 random bits, so a plain hash keeps it as safe as a slow
+//! one would, and many log-ins of bots cost little. The official server's are
+//! scrypt with a salt of the account; they stay good.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::grants::Actor;
+use crate::atproto::syntax::Did;
+use crate::store::app_passwords::{self, AppPassword, Power};
+use crate::store::{Batch, RunError, Store, StoreError, Unmet};
+use crate::world::World;
+
+/// Characters of an app password's name.
+pub const NAME_CHARS_MAX: usize = 256;
+/// App passwords of one account.
+pub const PER_ACCOUNT_MAX: usize = 100;
+
+/// Characters of randomness, five bits each.
+const RANDOM_CHARS: usize = 16;
+/// Where the dashes go.
+const GROUP_CHARS: usize = 4;
+/// How a hash of our own begins, and what keeps it apart from other hashes.
+const HASH_PREFIX: &str = "sha256:";
+/// Bytes of an account's hashed DID in the official salt.
+const OFFICIAL_SALT_BYTES: usize = 16;
+
+/// Makes, lists and revokes app passwords.
+pub struct AppPasswords {
+    store: Store,
+    world: World,
+}
+
+/// An app password just made: the only time that its text is known.
+pub struct Made {
+    /// The password.
+    pub password: String,
+    /// What is kept of it.
+    pub kept: AppPassword,
+}
+
+/// Why an app password was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum AppPasswordError {
+    /// The account has one of this name.
+    #[error("An app password with this name already exists")]
+    NameTaken,
+    /// The name is empty or too long.
+    #[error("The name of an app password must have 1 to {NAME_CHARS_MAX} characters")]
+    Name,
+    /// The account has enough of them.
+    #[error("An account can have at most {PER_ACCOUNT_MAX} app passwords")]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<RunError> for AppPasswordError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Unmet(Unmet::AppPasswordNameTaken) => Self::NameTaken,
+            RunError::Unmet(unmet) => Self::Store(StoreError::Unexpected(unmet)),
+            RunError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl AppPasswords {
+    /// Makes the service.
+    pub fn new(store: Store, world: World) -> Self {
+        Self { store, world }
+    }
+
+    /// Makes an app password.
+    ///
+    /// # Errors
+    /// See [`AppPasswordError`].
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        name: &str,
+        power: Power,
+    ) -> Result<Made, AppPasswordError> {
+        if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+            return Err(AppPasswordError::Name);
+        }
+        if self.list(actor).await?.len() >= PER_ACCOUNT_MAX {
+            return Err(AppPasswordError::TooMany);
+        }
+        let password = grouped(&self.world.entropy.token_base32(RANDOM_CHARS));
+        let kept = AppPassword {
+            account: actor.account,
+            name: name.to_owned(),
+            password_hash: hash(&actor.did, &password),
+            power,
+            created_at: self.world.clock.now(),
+        };
+        let mut batch = Batch::new();
+        app_passwords::insert(&mut batch, &kept);
+        self.store.db.run(batch).await?;
+        Ok(Made { password, kept })
+    }
+
+    /// Lists the account's app passwords, the newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<AppPassword>, StoreError> {
+        app_passwords::list(&self.store.db, actor.account).await
+    }
+
+    /// Revokes an app password and ends its sessions; one that is not there is
+    /// revoked already.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn revoke(&self, actor: &Actor, name: &str) -> Result<(), AppPasswordError> {
+        let mut batch = Batch::new();
+        app_passwords::delete(&mut batch, actor.account, name);
+        Ok(self.store.db.run(batch).await?)
+    }
+}
+
+/// What is stored of an app password made here.
+pub fn hash(did: &Did, password: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(did.as_str().as_bytes())
+        .chain_update([0])
+        .chain_update(password.as_bytes())
+        .finalize();
+    format!("{HASH_PREFIX}{}", HEXLOWER.encode(&digest))
+}
+
+/// Whether a stored hash is one of the official server's.
+pub fn is_official(stored: &str) -> bool {
+    !stored.starts_with(HASH_PREFIX)
+}
+
+/// The salt of the official server's app passwords, which is the account's.
+pub fn official_salt(did: &Did) -> String {
+    HEXLOWER.encode(&Sha256::digest(did.as_str().as_bytes())[..OFFICIAL_SALT_BYTES])
+}
+
+fn grouped(random: &str) -> String {
+    let groups = random.as_bytes().chunks(GROUP_CHARS).map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join("-")
+}

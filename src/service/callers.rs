@@ -1,0 +1,127 @@
+//! Who calls: from a credential to an [`Actor`], or to a reason why not.
+//!
+//! The only place where a token becomes somebody. It verifies the credential,
+//! asks the access matrix, and looks at how the account stands.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::grants::{Access, Actor, Grant};
+use super::service_tokens::{ServiceTokenError, ServiceTokens, Verified, is_service_token};
+use super::sessions::tokens::{TokenError, Tokens};
+use crate::atproto::syntax::Nsid;
+use crate::store::accounts::{self, Account, Status};
+use crate::store::{Store, StoreError};
+use crate::world::World;
+
+/// Finds out who calls.
+pub struct Callers {
+    store: Store,
+    world: World,
+    tokens: Tokens,
+    service_tokens: Arc<ServiceTokens>,
+    /// The digest of the administrator's password: of one length, so that
+    /// comparing takes one time.
+    admin: [u8; 32],
+}
+
+/// What is being called.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'c> {
+    /// The method.
+    pub nsid: &'c Nsid,
+    /// What it asks of its caller.
+    pub access: Access,
+}
+
+/// Why a caller is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// The session's token is refused.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The service token is refused.
+    #[error(transparent)]
+    ServiceToken(#[from] ServiceTokenError),
+    /// The token is good and its account is not here.
+    #[error("Account not found")]
+    NoAccount,
+    /// The operator took the account down.
+    #[error("Account has been taken down")]
+    TakenDown,
+    /// The operator suspended the account.
+    #[error("Account has been suspended")]
+    Suspended,
+    /// Its owner deactivated the account.
+    #[error("Account is deactivated")]
+    Deactivated,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Callers {
+    /// Makes the service; `admin_password` opens the operator's methods.
+    pub fn new(
+        store: Store,
+        world: World,
+        tokens: Tokens,
+        service_tokens: Arc<ServiceTokens>,
+        admin_password: &str,
+    ) -> Self {
+        let admin = Sha256::digest(admin_password.as_bytes()).into();
+        Self { store, world, tokens, service_tokens, admin }
+    }
+
+    /// Whether the password is the administrator's; takes the same time for
+    /// every wrong one.
+    pub fn is_admin(&self, password: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(password.as_bytes()).into();
+        given.ct_eq(&self.admin).into()
+    }
+
+    /// The account behind a bearer token, if the token opens the method and
+    /// the account stands as the method wants.
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub async fn actor(&self, bearer: &str, call: Call<'_>) -> Result<Actor, CallerError> {
+        let rule = call.access.rule().ok_or(TokenError::WrongScope)?;
+        let (did, grant) = if rule.grants.contains(&Grant::Service) && is_service_token(bearer) {
+            let verified = self.service_tokens.verify(bearer, call.nsid).await?;
+            self.service_tokens.use_up(&verified).await?;
+            (verified.did, Grant::Service)
+        } else {
+            let token = self.tokens.read_access(bearer, self.world.clock.now())?;
+            (token.did, token.grant)
+        };
+        if !rule.grants.contains(&grant) {
+            return Err(TokenError::WrongScope.into());
+        }
+        let account = accounts::find_by_did(&self.store.db, &did).await?;
+        let account = account.ok_or(CallerError::NoAccount)?;
+        if !rule.standing.admits(account.status()) {
+            return Err(refused(&account));
+        }
+        Ok(Actor { did, account: account.id, grant })
+    }
+
+    /// The DID that wants to move here, by a token of its present server. The
+    /// token is not used up yet: the account's creation does that.
+    ///
+    /// # Errors
+    /// [`CallerError::ServiceToken`].
+    pub async fn newcomer(&self, bearer: &str, nsid: &Nsid) -> Result<Verified, CallerError> {
+        Ok(self.service_tokens.verify(bearer, nsid).await?)
+    }
+}
+
+fn refused(account: &Account) -> CallerError {
+    match account.status() {
+        Status::TakenDown => CallerError::TakenDown,
+        Status::Suspended => CallerError::Suspended,
+        Status::Deactivated | Status::Active => CallerError::Deactivated,
+    }
+}
