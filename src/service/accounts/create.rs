@@ -7,19 +7,19 @@
 
 use serde_json::Value;
 
-use super::genesis::Genesis;
 use super::journal::Begun;
 use super::{Accounts, InviteRule};
 use crate::atproto::crypto::{DidKey, SigningKey};
 use crate::atproto::did_doc::DidDocument;
+use crate::atproto::event::{AccountEvent, Frame, HostingStatus, IdentityEvent};
 use crate::atproto::plc::{InvalidOperation, Operation, State, Unsigned};
 use crate::atproto::syntax::{Did, Handle};
-use crate::atproto::tid::tid_at;
 use crate::service::grants::Grant;
 use crate::service::identity::{
     AskedBy, Freshness, HandleRefused, IdentityError, Permitted, PlcError,
 };
 use crate::service::passwords::{self, PasswordError};
+use crate::service::repos::RepoError;
 use crate::service::service_tokens::Verified;
 use crate::service::sessions::{Credential, SessionError, TokenPair};
 use crate::store::accounts::{self, NewAccount};
@@ -108,6 +108,9 @@ pub enum CreateError {
     /// The password cannot be hashed now.
     #[error(transparent)]
     Hash(#[from] PasswordError),
+    /// The empty repository cannot be made.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
     /// The first session cannot be made.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -287,19 +290,30 @@ impl Accounts {
         let (session, tokens) = self.sessions.prepare(id, did, &credential)?;
         self.add_account(&mut batch, id, making);
         sessions::insert(&mut batch, &session);
-        let clock = &self.world.clock;
-        let genesis = Genesis::sign(did, tid_at(clock.now_us(), self.settings.clock_id), key);
+        let genesis = self.repos.genesis(did, key)?;
         let frames = match beginning {
-            Beginning::Active => genesis.frames(checked.permitted.handle(), clock.now()),
+            Beginning::Active => self.announcement(making, genesis.frame),
             Beginning::Deactivated => Vec::new(),
         };
-        let commit = Commit { account: id, batch, repo: Some(genesis.change()), frames };
+        let commit = Commit { account: id, batch, repo: Some(genesis.repo), frames };
         match self.store.db.commit(commit).await {
             Ok(_) => Ok(tokens),
             Err(CommitError::Unmet(unmet)) => Err(self.refused(checked, did, unmet).await),
             Err(CommitError::Stale) => Err(CreateError::Exists),
             Err(CommitError::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// What the network is told of a new account: who it is, that it is served,
+    /// what it holds. In this order: a relay takes no commit of an account that
+    /// it does not know to be active.
+    // spec: account#lifecycle
+    fn announcement(&self, making: &Making<'_>, commit: Frame) -> Vec<Frame> {
+        let time = self.world.clock.now();
+        let (did, handle) = (making.did.clone(), making.checked.permitted.handle().clone());
+        let identity = IdentityEvent { did: did.clone(), handle: Some(handle), time };
+        let account = AccountEvent { did, status: HostingStatus::Active, time };
+        vec![Frame::identity(&identity), Frame::account(&account), commit]
     }
 
     fn add_account(&self, batch: &mut Batch, id: AccountId, making: &Making<'_>) {

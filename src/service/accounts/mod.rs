@@ -7,7 +7,6 @@
 //! Spec: <https://atproto.com/specs/account>
 
 mod create;
-mod genesis;
 mod journal;
 mod standing;
 
@@ -17,9 +16,9 @@ use super::Host;
 use super::identity::Identity;
 use super::keys::AccountKeys;
 use super::passwords::Passwords;
+use super::repos::Repos;
 use super::sessions::Sessions;
 use crate::atproto::crypto::DidKey;
-use crate::atproto::tid::ClockId;
 use crate::store::Store;
 use crate::world::World;
 
@@ -34,6 +33,7 @@ pub struct Accounts {
     host: Host,
     identity: Arc<Identity>,
     keys: AccountKeys,
+    repos: Arc<Repos>,
     passwords: Passwords,
     sessions: Arc<Sessions>,
     settings: AccountSettings,
@@ -51,6 +51,8 @@ pub struct AccountParts {
     pub identity: Arc<Identity>,
     /// The accounts' signing keys.
     pub keys: AccountKeys,
+    /// An account has a repository from its first moment.
+    pub repos: Arc<Repos>,
     /// For hashing passwords.
     pub passwords: Passwords,
     /// A new account begins with a session.
@@ -64,8 +66,6 @@ pub struct AccountSettings {
     pub invites: InviteRule,
     /// A key of the operator that may repair the identities made here.
     pub recovery_key: Option<DidKey>,
-    /// The number of this process in the revisions that it makes.
-    pub clock_id: ClockId,
 }
 
 /// Whether a new account needs an invite code.
@@ -80,8 +80,8 @@ pub enum InviteRule {
 impl Accounts {
     /// Makes the service.
     pub fn new(parts: AccountParts, settings: AccountSettings) -> Self {
-        let AccountParts { store, world, host, identity, keys, passwords, sessions } = parts;
-        Self { store, world, host, identity, keys, passwords, sessions, settings }
+        let AccountParts { store, world, host, identity, keys, repos, passwords, sessions } = parts;
+        Self { store, world, host, identity, keys, repos, passwords, sessions, settings }
     }
 
     /// Whether a new account needs an invite code.

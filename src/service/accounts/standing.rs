@@ -1,21 +1,16 @@
 //! How accounts stand: active or resting, complete or not.
 
 use super::Accounts;
-use super::genesis::head_of;
 use crate::atproto::Moment;
-use crate::atproto::crypto::SigningKey;
-use crate::atproto::event::{AccountEvent, Frame, HostingStatus, IdentityEvent, SyncEvent};
-use crate::atproto::tid::tid_after;
-use crate::repo::{self, UnsignedCommit, write};
+use crate::atproto::event::{AccountEvent, Frame, HostingStatus};
+use crate::repo::Tree;
 use crate::service::grants::Actor;
 use crate::service::identity::{DidError, Freshness};
 use crate::service::keys::KeyError;
+use crate::service::repos::{Owner, RepoError};
 use crate::store::accounts::{self, Account, Status};
-use crate::store::heads::{self, Head};
-use crate::store::{Batch, Commit, CommitError, RepoChange, StoreError, Unmet, blobs, records};
-
-/// Tries to activate an account whose repository moves at the same moment.
-const TRIES_MAX: usize = 3;
+use crate::store::heads::Head;
+use crate::store::{Batch, Commit, CommitError, StoreError, Unmet, blobs, records};
 
 /// How complete an account is; what moving in is measured by.
 #[derive(Debug, Clone)]
@@ -26,6 +21,8 @@ pub struct AccountStatus {
     pub valid_did: bool,
     /// Where its repository stands.
     pub head: Head,
+    /// The blocks of its repository: the commit, the tree's nodes, the records.
+    pub blocks: usize,
     /// Its records.
     pub records: i64,
     /// Blobs that its records refer to.
@@ -60,9 +57,9 @@ pub enum StandingError {
     /// Its key is not to be had.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Its repository moved each time.
-    #[error("the repository is being written to")]
-    Moving,
+    /// Its repository cannot be read or signed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,7 +68,7 @@ pub enum StandingError {
 impl From<CommitError> for StandingError {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Stale => Self::Moving,
+            CommitError::Stale => Self::Missing,
             CommitError::Unmet(Unmet::AccountMissing) => Self::Missing,
             CommitError::Unmet(unmet) => Self::Store(StoreError::Unexpected(unmet)),
             CommitError::Store(error) => Self::Store(error),
@@ -87,12 +84,14 @@ impl Accounts {
     pub async fn status(&self, actor: &Actor) -> Result<AccountStatus, StandingError> {
         let db = &self.store.db;
         let account = self.find(actor).await?;
-        let head = heads::find(db, account.id).await?.ok_or(StandingError::Missing)?;
+        let owner = Owner { account: account.id, did: account.did.clone() };
+        let repo = self.repos.at_head(&owner).await?;
         let blobs = blobs::count(db, account.id).await?;
         Ok(AccountStatus {
             activated: account.status() == Status::Active,
             valid_did: self.leads_here(&account).await.is_ok(),
-            head,
+            blocks: count_blocks(repo.tree.clone()).await.map_err(RepoError::from)?,
+            head: repo.head.clone(),
             records: records::count(db, account.id).await?,
             expected_blobs: blobs.referred,
             imported_blobs: blobs.uploaded,
@@ -112,14 +111,15 @@ impl Accounts {
             return Ok(());
         }
         self.identity.forget(&account.did).await;
-        let key = self.leads_here(&account).await?;
-        for _ in 0..TRIES_MAX {
-            match self.try_activate(&account, &key).await {
-                Err(StandingError::Moving) => {}
-                outcome => return outcome,
-            }
-        }
-        Err(StandingError::Moving)
+        self.leads_here(&account).await?;
+        let owner = Owner { account: account.id, did: account.did.clone() };
+        let batch = || {
+            let mut batch = Batch::new();
+            accounts::activate(&mut batch, account.id);
+            batch
+        };
+        self.repos.activate(&owner, &account.handle, batch).await?;
+        Ok(())
     }
 
     /// Takes the account out of use; everything is kept. `delete_after` is when
@@ -156,8 +156,8 @@ impl Accounts {
         account.ok_or(StandingError::Missing)
     }
 
-    /// Whether the identity names this server and the key we hold; the key.
-    async fn leads_here(&self, account: &Account) -> Result<SigningKey, StandingError> {
+    /// Whether the identity names this server and the key we hold.
+    async fn leads_here(&self, account: &Account) -> Result<(), StandingError> {
         let document = self.identity.document(&account.did, Freshness::Now).await?;
         let here = document.pds_endpoint().map(|endpoint| endpoint.trim_end_matches('/'));
         if here != Some(self.host.public_url.as_str()) {
@@ -167,65 +167,20 @@ impl Accounts {
         if document.signing_key() != Some(key.public()) {
             return Err(IdentityFault::Key.into());
         }
-        Ok(key)
-    }
-
-    async fn try_activate(&self, account: &Account, key: &SigningKey) -> Result<(), StandingError> {
-        let now = self.world.clock.now();
-        let head = heads::find(&self.store.db, account.id).await?.ok_or(StandingError::Missing)?;
-        let (commit, repo) = self.signed_by(account, key, &head)?;
-        let did = account.did.clone();
-        let status = HostingStatus::Active;
-        let identity =
-            IdentityEvent { did: did.clone(), handle: Some(account.handle.clone()), time: now };
-        let sync = SyncEvent {
-            did: did.clone(),
-            rev: commit.rev().clone(),
-            blocks: write::sync_car(&commit),
-            time: now,
-        };
-        let frames = vec![
-            Frame::account(&AccountEvent { did, status, time: now }),
-            Frame::identity(&identity),
-            Frame::sync(&sync).map_err(|error| corrupt_head(account, &error.to_string()))?,
-        ];
-        let mut batch = Batch::new();
-        accounts::activate(&mut batch, account.id);
-        let commit = Commit { account: account.id, batch, repo, frames };
-        self.store.db.commit(commit).await?;
         Ok(())
-    }
-
-    /// The repository's commit if `key` has signed it; else a new one of the
-    /// same tree: what the network is shown must fit the DID's key.
-    fn signed_by(
-        &self,
-        account: &Account,
-        key: &SigningKey,
-        head: &Head,
-    ) -> Result<(repo::Commit, Option<RepoChange>), StandingError> {
-        let commit = repo::Commit::decode(&head.commit_bytes)
-            .map_err(|error| corrupt_head(account, &error.to_string()))?;
-        if commit.verify(key.public()).is_ok() {
-            return Ok((commit, None));
-        }
-        let now_us = self.world.clock.now_us();
-        let rev = tid_after(Some(&head.rev), now_us, self.settings.clock_id);
-        let commit = UnsignedCommit::new(account.did.clone(), head.data, rev).sign(key);
-        let change = RepoChange {
-            old: Some(head.commit_cid),
-            head: head_of(&commit),
-            puts: Vec::new(),
-            deletes: Vec::new(),
-        };
-        Ok((commit, Some(change)))
     }
 }
 
-fn corrupt_head(account: &Account, what: &str) -> StoreError {
-    StoreError::Corrupt {
-        table: "heads".to_owned(),
-        key: account.did.as_str().to_owned(),
-        what: what.to_owned(),
-    }
+/// Counts the commit, the nodes and the records: a walk that takes milliseconds
+/// in a large repository, so not on a thread that serves requests.
+async fn count_blocks(tree: Tree) -> Result<usize, tokio::task::JoinError> {
+    let count = move || {
+        let mut walk = tree.walk();
+        let mut blocks = 1;
+        while walk.advance().is_some() {
+            blocks += 1;
+        }
+        blocks
+    };
+    tokio::task::spawn_blocking(count).await
 }
