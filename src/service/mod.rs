@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod app_passwords;
+pub mod blobs;
 pub mod callers;
 pub mod crawlers;
 pub mod directory;
@@ -14,6 +15,7 @@ pub mod export;
 pub mod grants;
 pub mod hosting;
 pub mod identity;
+pub mod import;
 pub mod invites;
 pub mod keys;
 pub mod passwords;

@@ -37,7 +37,7 @@ pub use edit::{Change, Edit, Sealed};
 pub use layer::{layer_of, shared_prefix};
 pub use load::{LAYER_MAX, LoadError};
 pub use node::Node;
-pub use walk::{Located, Records, Step, Walk};
+pub use walk::{Records, Step, Walk};
 
 use crate::atproto::Cid;
 pub(in crate::repo) use node::Subtree;

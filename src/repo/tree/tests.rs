@@ -125,16 +125,6 @@ fn the_walk_shows_a_block_only_after_the_one_that_names_it() {
     assert!(nodes > 100, "{nodes} nodes");
 }
 
-#[test]
-fn blocks_are_located_by_name() {
-    let tree = inserted(0..100);
-    let wanted = [tree.root(), cid(42), cid(1_000_000)].into_iter().collect();
-    let located = tree.locate(&wanted);
-    assert_eq!(located.len(), 2);
-    assert!(matches!(&located[&tree.root()], Located::Node(node) if node.cid() == tree.root()));
-    assert!(matches!(&located[&cid(42)], Located::Record(at) if *at == path(42)));
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

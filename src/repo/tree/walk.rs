@@ -7,14 +7,9 @@
 //!
 //! Spec: <https://atproto.com/specs/repository#streamable-car-block-ordering>
 
-use std::{
-    collections::{HashMap, HashSet},
-    mem,
-    sync::Arc,
-};
+use std::{mem, sync::Arc};
 
 use super::{
-    Tree,
     block::{BlockReader, RawEntry},
     node::{Node, next_entry},
 };
@@ -106,39 +101,6 @@ impl Place {
         self.remaining = reader.remaining();
         self.position += 1;
         Some(value)
-    }
-}
-
-/// What a CID names in a tree.
-#[derive(Debug)]
-pub enum Located {
-    /// One of its nodes.
-    Node(Arc<Node>),
-    /// The record at this path, the first of several with the same content.
-    Record(String),
-}
-
-impl Tree {
-    /// Finds what `wanted` name in this tree, in one walk over all of it.
-    pub fn locate(&self, wanted: &HashSet<Cid>) -> HashMap<Cid, Located> {
-        let mut located = HashMap::with_capacity(wanted.len());
-        let mut walk = self.walk();
-        while let Some(step) = walk.advance() {
-            if located.len() == wanted.len() {
-                break;
-            }
-            let (cid, found) = match step {
-                Step::Node(node) if wanted.contains(&node.cid()) => {
-                    (node.cid(), Located::Node(Arc::clone(node)))
-                }
-                Step::Record { path, cid } if wanted.contains(&cid) => {
-                    (cid, Located::Record(path.to_owned()))
-                }
-                Step::Node(_) | Step::Record { .. } => continue,
-            };
-            located.entry(cid).or_insert(found);
-        }
-        located
     }
 }
 

@@ -1,20 +1,22 @@
 //! The first commit of a repository, and commits that change no record.
 
+use std::sync::Arc;
+
 use crate::{
     atproto::{
-        crypto::SigningKey,
+        crypto::{PublicKey, SigningKey},
         event::{AccountEvent, CommitEvent, Frame, HostingStatus, IdentityEvent, SyncEvent},
-        syntax::{Did, Handle},
+        syntax::{Did, Handle, RecordPath, Tid},
         tid::tid_after,
     },
     repo::{
         Commit, Tree, UnsignedCommit,
         write::{self, sync_car},
     },
-    store::{self, Batch, RepoChange, heads::Head},
+    store::{self, Batch, RecordPut, RepoChange, accounts::Status, heads::Head},
 };
 
-use super::{CommitMeta, Owner, RepoError, Repos, pipeline::Moved, warm::AtHead};
+use super::{CommitMeta, Guard, Owner, RepoError, Repos, pipeline::Moved, warm::AtHead};
 
 /// How often a commit is made again because another server was faster.
 const ATTEMPTS_MAX: u32 = 8;
@@ -62,7 +64,7 @@ impl Repos {
     /// # Errors
     /// [`RepoError`]; [`RepoError::Unmet`] where an expectation of the batch
     /// failed.
-    // spec: account#lifecycle
+    // spec: account#pds-account-migration
     pub async fn activate(
         &self,
         owner: &Owner,
@@ -146,6 +148,71 @@ impl Repos {
             }
         }
         Err(RepoError::Contended)
+    }
+}
+
+/// Everything that takes the place of a repository.
+pub(in crate::service) struct Replacement {
+    /// The repository as it was seen under the lock.
+    pub current: Arc<AtHead>,
+    /// The revision that the new one must come after.
+    pub rev_after: Tid,
+    /// The new tree.
+    pub tree: Tree,
+    /// Records that are new or other than before.
+    pub puts: Vec<RecordPut>,
+    /// Records that are no more.
+    pub deletes: Vec<RecordPath>,
+    /// Statements that go along.
+    pub batch: Batch,
+}
+
+impl Repos {
+    /// Puts another tree in the place of the account's, whose lock the caller
+    /// holds, under a fresh commit. An active account tells of it with a `#sync`.
+    ///
+    /// # Errors
+    /// [`RepoError`].
+    pub(in crate::service) async fn replace(
+        &self,
+        owner: &Owner,
+        _guard: &Guard,
+        status: Status,
+        new: Replacement,
+    ) -> Result<CommitMeta, RepoError> {
+        let key = self.keys.signing_key(owner.account, &owner.did).await?;
+        let rev = tid_after(Some(&new.rev_after), self.world.clock.now_us(), self.clock);
+        let commit = UnsignedCommit::new(owner.did.clone(), new.tree.root(), rev).sign(&key);
+        let head = head_of(&commit);
+        let frames = match status {
+            Status::Active => vec![sync_frame(&commit, self.world.clock.now())?],
+            Status::Deactivated | Status::Suspended | Status::TakenDown => Vec::new(),
+        };
+        let change = RepoChange {
+            old: Some(new.current.head.commit_cid),
+            head: head.clone(),
+            puts: new.puts,
+            deletes: new.deletes,
+        };
+        let finished =
+            store::Commit { account: owner.account, batch: new.batch, repo: Some(change), frames };
+        match self.commit(owner, finished).await {
+            Ok(()) => {
+                self.warm.put(owner, AtHead { head, tree: new.tree });
+                Ok(meta_of(&commit))
+            }
+            Err(Moved::On) => Err(RepoError::Contended),
+            Err(Moved::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Returns the public half of the key that signs the account's repository.
+    ///
+    /// # Errors
+    /// [`RepoError::Key`].
+    pub async fn public_key(&self, owner: &Owner) -> Result<PublicKey, RepoError> {
+        let key = self.keys.signing_key(owner.account, &owner.did).await?;
+        Ok(key.public().clone())
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{
 use super::keys::{AccountKeys, KeyError};
 
 pub use lifecycle::Genesis;
+pub(in crate::service) use lifecycle::Replacement;
 pub use locks::{Guard, Locks};
 pub use prepare::{Draft, Validate};
 pub use read::{Described, Listing};
@@ -164,7 +165,7 @@ pub enum RepoError {
     #[error("not done: {0}")]
     Unmet(Unmet),
     /// Others moved the repository each time; nothing was done.
-    #[error("the repository is being written to by others")]
+    #[error("others keep writing to the repository")]
     Contended,
     /// The account's signing key is not at hand.
     #[error(transparent)]
