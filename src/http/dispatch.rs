@@ -12,7 +12,7 @@ use http::{HeaderValue, header};
 use http_body::Body as _;
 
 use super::input::refuse_body;
-use super::row::Row;
+use super::row::{Kind, Row};
 use super::table::TABLE;
 use super::{App, XrpcError, outcome};
 use crate::atproto::syntax::Nsid;
@@ -51,6 +51,9 @@ async fn answer(row: &'static Row, request: Request, app: App) -> Response {
 async fn admitted(row: &'static Row, request: Request) -> Result<Request, XrpcError> {
     let expected = row.kind.verb();
     let given = request.method();
+    if row.kind == Kind::Subscription && given != expected {
+        return Err(XrpcError::method_not_allowed());
+    }
     if given != expected && !(given == http::Method::HEAD && expected == http::Method::GET) {
         let message = format!("Incorrect HTTP method ({given}) expected {expected}");
         return Err(XrpcError::invalid_request(message));

@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use super::row::{Table, row};
-use super::xrpc::server;
+use super::xrpc::{server, sync};
 use crate::service::grants::Access::*;
 
 /// Every method of this server.
@@ -17,4 +17,17 @@ use crate::service::grants::Access::*;
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
     // com.atproto.server
     row("com.atproto.server.describeServer", Anyone, server::describe_server),
+
+    // com.atproto.sync
+    row("com.atproto.sync.getBlob", AnyoneOrOwner, sync::get_blob),
+    row("com.atproto.sync.getBlocks", AnyoneOrOwner, sync::get_blocks),
+    row("com.atproto.sync.getCheckout", AnyoneOrOwner, sync::get_checkout),
+    row("com.atproto.sync.getHead", AnyoneOrOwner, sync::get_head),
+    row("com.atproto.sync.getLatestCommit", AnyoneOrOwner, sync::get_latest_commit),
+    row("com.atproto.sync.getRecord", AnyoneOrOwner, sync::get_record),
+    row("com.atproto.sync.getRepo", AnyoneOrOwner, sync::get_repo),
+    row("com.atproto.sync.getRepoStatus", Anyone, sync::get_repo_status),
+    row("com.atproto.sync.listBlobs", AnyoneOrOwner, sync::list_blobs),
+    row("com.atproto.sync.listRepos", Anyone, sync::list_repos),
+    row("com.atproto.sync.subscribeRepos", Anyone, sync::subscribe_repos),
 ]));

@@ -171,17 +171,6 @@ pub struct RecordValue {
     pub value: Bytes,
 }
 
-static FIND_VALUE: Sql = Sql::new("SELECT value FROM records WHERE account_id = $1 AND path = $2");
-
-/// Finds the value of the record at a path as a snapshot sees it.
-pub async fn find_value_in(
-    snapshot: &Snapshot,
-    account: AccountId,
-    path: &str,
-) -> Result<Option<Bytes>, StoreError> {
-    snapshot.row(FIND_VALUE.bind(account).bind(path), |row| row.at(0)).await
-}
-
 static STREAM_VALUES: Sql =
     Sql::new("SELECT path, cid, value FROM records WHERE account_id = $1 ORDER BY path");
 static STREAM_VALUES_SINCE: Sql = Sql::new(

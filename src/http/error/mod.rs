@@ -6,6 +6,9 @@
 //! `InternalServerError` without its cause.
 
 mod directory;
+mod store;
+pub mod stream;
+mod sync;
 
 use std::borrow::Cow;
 use std::fmt::Display;

@@ -1,6 +1,7 @@
 //! Handlers of methods, in rooms by lexicon group.
 
 pub mod server;
+pub mod sync;
 
 use axum::Json;
 use serde::Serialize;

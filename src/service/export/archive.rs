@@ -11,15 +11,16 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::{ExportError, Loaded, corrupt};
+use super::{ExportError, Source, corrupt};
 use crate::{
-    atproto::{Cid, syntax::Tid},
+    atproto::Cid,
     repo::{
         car,
         tree::{Step, Tree},
     },
+    service::repos::AtHead,
     store::{
-        AccountId, RowStream, StoreError,
+        RowStream, StoreError,
         records::{self, RecordValue},
     },
     world::Clock,
@@ -101,21 +102,18 @@ impl Sender {
 /// Sends the commit, and then nodes and records as the tree has them; with
 /// `since`, only the records that are newer. The nodes are all sent then: which
 /// of them a deletion has changed is not known, and they are few.
-pub(super) async fn send(
-    loaded: &Loaded,
-    account: AccountId,
-    since: Option<&Tid>,
-    sender: &mut Sender,
-) -> Result<(), Unsent> {
-    let head = &loaded.head;
+pub(super) async fn send(source: &Source, sender: &mut Sender) -> Result<(), Unsent> {
+    let AtHead { head, tree } = &*source.repo;
+    let since = source.since.as_ref();
     sender.chunk = car::header(Some(&head.commit_cid));
     sender.block(&head.commit_cid, &head.commit_bytes).await?;
     if since.is_some_and(|since| since.as_str() >= head.rev.as_str()) {
         return sender.flush().await;
     }
-    let mut once = Once::of(loaded.tree.clone()).await?;
-    let mut values = Values::new(records::stream_values(&loaded.snapshot, account, since));
-    let mut walk = loaded.tree.walk();
+    let mut once = Once::of(tree.clone()).await?;
+    let rows = records::stream_values(&source.snapshot, source.owner.account, since);
+    let mut values = Values { rows, next: None };
+    let mut walk = tree.walk();
     while let Some(step) = walk.advance() {
         let (path, cid) = match step {
             Step::Node(node) => {
@@ -132,8 +130,8 @@ pub(super) async fn send(
             }
             None if since.is_some() => {}
             _ => {
-                let what = format!("the record {path} changed within a snapshot");
-                return Err(corrupt(account, what).into());
+                let what = format!("{path} changed within a snapshot");
+                return Err(corrupt(&source.owner, what).into());
             }
         }
     }
@@ -147,10 +145,6 @@ struct Values {
 }
 
 impl Values {
-    fn new(rows: RowStream<RecordValue>) -> Self {
-        Self { rows, next: None }
-    }
-
     /// Takes the next row if it stands at `path`.
     async fn take_at(&mut self, path: &str) -> Result<Option<RecordValue>, StoreError> {
         if self.next.is_none() {
@@ -172,8 +166,7 @@ struct Once {
 impl Once {
     /// Looks through all CIDs on a thread of its own.
     async fn of(tree: Tree) -> Result<Self, ExportError> {
-        let looked = tokio::task::spawn_blocking(move || Self::new(&tree)).await;
-        looked.map_err(|_| ExportError::Broken)
+        Ok(tokio::task::spawn_blocking(move || Self::new(&tree)).await?)
     }
 
     fn new(tree: &Tree) -> Self {

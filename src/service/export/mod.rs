@@ -1,10 +1,10 @@
 //! Exports: a repository, or parts of it, as archives.
 //!
-//! [`Exports::repository`] scans twice in one snapshot: once for paths and CIDs,
-//! from which the tree comes, and once for the values in the same order, which
-//! is the order of a streamable archive. What is sent never waits in memory
-//! beyond a few chunks; a reader who takes too long loses the export, so that
-//! nobody can pin a snapshot for ever. [`Exports::record`] and
+//! [`Exports::repository`] reads one snapshot: the tree is warm, or comes from a
+//! scan of paths and CIDs; the values come from a scan in the tree's order,
+//! which is the order of a streamable archive. What is sent never waits in
+//! memory beyond a few chunks; a reader who takes too long loses the export, so
+//! that nobody can pin a snapshot for ever. [`Exports::record`] and
 //! [`Exports::blocks`] answer with a few blocks.
 //!
 //! Whoever calls has asked [`super::hosting`] whether the account is shown.
@@ -16,26 +16,24 @@ mod blocks;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::tasks::Tasks;
+use super::{
+    repos::{AtHead, Owner, RepoError, Repos},
+    tasks::Tasks,
+};
 use crate::{
     atproto::{
         Cid,
         syntax::{RecordPath, Tid},
     },
-    repo::tree::{Builder, Tree},
-    store::{
-        AccountId, Db, Snapshot, StoreError,
-        heads::{self, Head},
-        records,
-    },
+    store::{Db, Snapshot, StoreError},
     world::Clock,
 };
 
 pub use archive::Archive;
-use archive::Sender;
+use archive::{Sender, Unsent};
+use blocks::Found;
 
 /// Exports at once: each holds a tree, a snapshot and a few chunks.
 const EXPORTS_MAX: usize = 8;
@@ -44,14 +42,15 @@ const TURN_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long an export may take. While it lasts, the database keeps what it
 /// reads, also what was overwritten since.
 const EXPORT_TIME_MAX: Duration = Duration::from_secs(15 * 60);
-/// How long the few reads for a proof may take.
-const PROOF_TIME_MAX: Duration = Duration::from_secs(30);
 /// Blocks that one request may name.
 pub const BLOCKS_MAX: usize = 1_000;
+/// How often blocks are looked for in a repository that moves meanwhile.
+const ATTEMPTS_MAX: usize = 3;
 
 /// Makes archives. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Exports {
+    repos: Arc<Repos>,
     db: Db,
     clock: Clock,
     tasks: Tasks,
@@ -62,40 +61,45 @@ pub struct Exports {
 /// Why there is no archive, or no rest of it.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The account has no repository.
-    #[error("the account has no repository")]
-    NoRepository,
     /// A block that was asked for is not part of the repository.
     #[error("the block {0} is not in the repository")]
     BlockNotFound(Cid),
     /// More than [`BLOCKS_MAX`] blocks were asked for.
     #[error("more than {BLOCKS_MAX} blocks at once")]
     TooManyBlocks,
-    /// Too many exports are under way.
-    #[error("too many exports are under way")]
+    /// Too many exports are under way, or the repository moves too fast.
+    #[error("too much is going on")]
     Busy,
     /// The reader takes too long.
     #[error("the reader of the export is too slow")]
     SlowReader,
-    /// A computation of ours broke down.
-    #[error("an export broke down")]
-    Broken,
-    /// The store failed, or its records are not what the commit signs.
+    /// A computation broke down.
+    #[error("a computation broke down: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+    /// The repository is not there or cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Repo(#[from] RepoError),
+}
+
+impl From<StoreError> for ExportError {
+    fn from(error: StoreError) -> Self {
+        Self::Repo(error.into())
+    }
 }
 
 /// A repository as one snapshot has it.
-struct Loaded {
+struct Source {
+    owner: Owner,
     snapshot: Snapshot,
-    head: Head,
-    tree: Tree,
+    repo: Arc<AtHead>,
+    /// Only what is newer than this is asked for.
+    since: Option<Tid>,
 }
 
 impl Exports {
     /// Returns a service that runs its exports among `tasks`.
-    pub fn new(db: Db, clock: Clock, tasks: Tasks) -> Self {
-        Self { db, clock, tasks, turns: Arc::new(Semaphore::new(EXPORTS_MAX)) }
+    pub fn new(repos: Arc<Repos>, db: Db, clock: Clock, tasks: Tasks) -> Self {
+        Self { repos, db, clock, tasks, turns: Arc::new(Semaphore::new(EXPORTS_MAX)) }
     }
 
     /// Starts to send a whole repository; with `since`, the tree's nodes and the
@@ -107,15 +111,16 @@ impl Exports {
     // spec: repository#streamable-car-block-ordering
     pub async fn repository(
         &self,
-        account: AccountId,
+        owner: Owner,
         since: Option<Tid>,
     ) -> Result<Archive, ExportError> {
         let turn = self.turn().await?;
-        let loaded = self.load(account, EXPORT_TIME_MAX).await?;
+        let snapshot = self.db.snapshot(EXPORT_TIME_MAX).await?;
+        let repo = self.repos.in_snapshot(&snapshot, &owner).await?;
+        let source = Source { owner, snapshot, repo, since };
         let (sender, archive) = archive::channel(self.clock.clone());
-        let send = send_repository(loaded, account, since, sender, turn);
-        self.tasks.run("export", async move {
-            send.await;
+        self.tasks.run("export a repository", async move {
+            send_repository(source, sender, turn).await;
             Ok(())
         });
         Ok(archive)
@@ -126,25 +131,31 @@ impl Exports {
     ///
     /// # Errors
     /// [`ExportError`].
-    pub async fn record(
-        &self,
-        account: AccountId,
-        path: &RecordPath,
-    ) -> Result<Vec<u8>, ExportError> {
-        let loaded = self.load(account, PROOF_TIME_MAX).await?;
-        blocks::record(&loaded, account, path).await
+    pub async fn record(&self, owner: &Owner, path: &RecordPath) -> Result<Vec<u8>, ExportError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let repo = self.repos.at_head(owner).await?;
+            if let Found::Archive(archive) = blocks::record(&self.db, owner, &repo, path).await? {
+                return Ok(archive);
+            }
+        }
+        Err(ExportError::Busy)
     }
 
     /// Returns single blocks of a repository: its commit, nodes and records.
     ///
     /// # Errors
     /// [`ExportError`].
-    pub async fn blocks(&self, account: AccountId, cids: &[Cid]) -> Result<Vec<u8>, ExportError> {
+    pub async fn blocks(&self, owner: &Owner, cids: &[Cid]) -> Result<Vec<u8>, ExportError> {
         if cids.len() > BLOCKS_MAX {
             return Err(ExportError::TooManyBlocks);
         }
-        let loaded = self.load(account, PROOF_TIME_MAX).await?;
-        blocks::blocks(&loaded, account, cids).await
+        for _ in 0..ATTEMPTS_MAX {
+            let repo = self.repos.at_head(owner).await?;
+            if let Found::Archive(archive) = blocks::blocks(&self.db, owner, &repo, cids).await? {
+                return Ok(archive);
+            }
+        }
+        Err(ExportError::Busy)
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, ExportError> {
@@ -155,50 +166,22 @@ impl Exports {
             Ok(Err(_)) | Err(_) => Err(ExportError::Busy),
         }
     }
-
-    /// Takes a snapshot and builds the tree, whose root must be the one that
-    /// the head's commit signs.
-    async fn load(&self, account: AccountId, time_max: Duration) -> Result<Loaded, ExportError> {
-        let snapshot = self.db.snapshot(time_max).await?;
-        let head = heads::find_in(&snapshot, account).await?;
-        let head = head.ok_or(ExportError::NoRepository)?;
-        let tree = build_tree(&snapshot, account).await?;
-        if tree.root() != head.data {
-            let what = format!("they make the tree {}, not {}", tree.root(), head.data);
-            return Err(corrupt(account, what).into());
-        }
-        Ok(Loaded { snapshot, head, tree })
-    }
 }
 
-async fn build_tree(snapshot: &Snapshot, account: AccountId) -> Result<Tree, StoreError> {
-    let mut entries = records::stream_entries(snapshot, account);
-    let mut builder = Builder::new();
-    while let Some(entry) = entries.next().await {
-        let entry = entry?;
-        let pushed = builder.push(&entry.path, entry.cid);
-        pushed.map_err(|error| corrupt(account, error.to_string()))?;
-    }
-    Ok(builder.finish())
-}
-
-/// Returns the error for records that do not make the tree that was signed.
-fn corrupt(account: AccountId, what: String) -> StoreError {
-    let table = "records".to_owned();
-    StoreError::Corrupt { table, key: format!("account {}", account.0), what }
+/// Returns the error for records that are not what the tree says.
+fn corrupt(owner: &Owner, what: String) -> StoreError {
+    let key = owner.did.as_str().to_owned();
+    StoreError::Corrupt { table: "records".to_owned(), key, what }
 }
 
 /// Sends everything; what goes wrong goes to the reader, as the end.
-async fn send_repository(
-    loaded: Loaded,
-    account: AccountId,
-    since: Option<Tid>,
-    mut sender: Sender,
-    _turn: OwnedSemaphorePermit,
-) {
-    let sent = archive::send(&loaded, account, since.as_ref(), &mut sender).await;
-    match sent {
-        Ok(()) | Err(archive::Unsent::Left) => {}
-        Err(archive::Unsent::Failed(error)) => sender.fail(error).await,
+async fn send_repository(source: Source, mut sender: Sender, _turn: OwnedSemaphorePermit) {
+    match archive::send(&source, &mut sender).await {
+        Ok(()) | Err(Unsent::Left) => {}
+        Err(Unsent::Failed(error)) => {
+            let did = source.owner.did.as_str();
+            tracing::warn!(did, "An export of {did} ended early: {error}.");
+            sender.fail(error).await;
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
         tid::{ClockId, tid_after},
     },
     repo::write::WriteError,
-    store::{AccountId, Store, StoreError, Unmet},
+    store::{AccountId, Snapshot, Store, StoreError, Unmet, heads},
     world::World,
 };
 
@@ -209,6 +209,24 @@ impl Repos {
     /// signs is [`StoreError::Corrupt`].
     pub async fn at_head(&self, owner: &Owner) -> Result<Arc<AtHead>, RepoError> {
         self.warm.current(&self.store.db, owner).await
+    }
+
+    /// Returns the repository as `snapshot` has it, without making it warm: a
+    /// relay that reads everything must not push out what is written to.
+    ///
+    /// # Errors
+    /// As [`Repos::at_head`].
+    pub async fn in_snapshot(
+        &self,
+        snapshot: &Snapshot,
+        owner: &Owner,
+    ) -> Result<Arc<AtHead>, RepoError> {
+        let warm = self.warm.peek(owner);
+        let head = heads::find_in(snapshot, owner.account).await?.ok_or(RepoError::NoRepo)?;
+        match warm.filter(|warm| warm.head.commit_cid == head.commit_cid) {
+            Some(warm) => Ok(warm),
+            None => Ok(Arc::new(warm::load_in(snapshot, owner).await?)),
+        }
     }
 
     /// Makes a record key that this process has not made before, in the order

@@ -13,7 +13,7 @@ use super::{Owner, RepoError};
 use crate::{
     repo::{Tree, tree::Builder},
     store::{
-        AccountId, Db, StoreError,
+        AccountId, Db, Snapshot, StoreError,
         heads::{self, Head},
         records::{self, RecordEntry},
     },
@@ -71,6 +71,11 @@ impl WarmTrees {
         self.load(db, owner).await
     }
 
+    /// Returns the repository as it was last seen here, if it is warm.
+    pub fn peek(&self, owner: &Owner) -> Option<Arc<AtHead>> {
+        self.trees.get(&owner.account)
+    }
+
     pub fn put(&self, owner: &Owner, at_head: AtHead) {
         self.trees.insert(owner.account, Arc::new(at_head));
     }
@@ -95,9 +100,17 @@ pub(super) async fn is_current(db: &Db, owner: &Owner, seen: &AtHead) -> Result<
 
 async fn load(db: &Db, owner: &Owner) -> Result<AtHead, RepoError> {
     let snapshot = db.snapshot(LOAD_TIME_MAX).await?;
-    let head = heads::find_in(&snapshot, owner.account).await?.ok_or(RepoError::NoRepo)?;
+    load_in(&snapshot, owner).await
+}
+
+/// Builds the tree of a repository as a snapshot has it.
+pub(in crate::service) async fn load_in(
+    snapshot: &Snapshot,
+    owner: &Owner,
+) -> Result<AtHead, RepoError> {
+    let head = heads::find_in(snapshot, owner.account).await?.ok_or(RepoError::NoRepo)?;
     let mut entries =
-        records::stream_entries(&snapshot, owner.account).ready_chunks(PORTION_RECORDS);
+        records::stream_entries(snapshot, owner.account).ready_chunks(PORTION_RECORDS);
     let mut builder = Builder::new();
     let mut portion = Vec::new();
     while let Some(rows) = entries.next().await {
