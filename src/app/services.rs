@@ -9,6 +9,7 @@ use crate::service::identity::{Identity, IdentitySettings};
 use crate::service::keys::AccountKeys;
 use crate::service::passwords::Passwords;
 use crate::service::proxy::{KnownService, Proxy, ProxySettings};
+use crate::service::repos::{RepoLimits, Repos};
 use crate::service::sequencer::{Sequencer, SequencerSettings};
 use crate::service::service_auth::ServiceAuth;
 use crate::service::tasks::Tasks;
@@ -36,6 +37,8 @@ impl Wiring<'_> {
         let vault = Vault::new(&keyring.master_key);
         let keys = AccountKeys::new(store.db.clone(), vault, world.clone());
         let service_auth = ServiceAuth::new(store.db.clone(), keys.clone(), world.clone());
+        let limits = RepoLimits::default();
+        let repos = Arc::new(Repos::new(store.clone(), keys.clone(), world.clone(), limits));
         let settings = sequencer_settings(config);
         let stop = tasks.stop_token();
         let (sequencer, feed) =
@@ -48,12 +51,18 @@ impl Wiring<'_> {
                 service_auth.clone(),
                 proxy_settings(config),
             ),
-            exports: Exports::new(store.db.clone(), world.clock.clone(), tasks.clone()),
+            exports: Exports::new(
+                repos.clone(),
+                store.db.clone(),
+                world.clock.clone(),
+                tasks.clone(),
+            ),
             passwords: Passwords::new(world.entropy.clone()),
             uploads: upload_limits(config),
             host,
             identity,
             keys,
+            repos,
             service_auth,
             sequencer,
             store,

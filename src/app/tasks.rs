@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::service::Services;
 use crate::service::crawlers::Crawlers;
 use crate::service::tasks::Tasks;
@@ -13,6 +13,9 @@ use crate::store::EventFeed;
 /// Events leave the log an hour after they leave the window of cursors; more
 /// often than this brings nothing.
 const PRUNE_EVENTS_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long an event of another node of this server may take to reach the
+/// subscribers of this one.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 /// Documents that nobody asked for are small.
 const DELETE_OLD_DOCUMENTS_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -42,6 +45,13 @@ pub(super) fn start(config: &Config, services: &Arc<Services>, feed: EventFeed, 
             Ok(())
         }
     });
+    if let Database::Postgres { .. } = config.database {
+        let sequencer = services.sequencer.clone();
+        tasks.every("read what other nodes wrote", CATCH_UP_EVERY, move || {
+            let sequencer = sequencer.clone();
+            async move { Ok(sequencer.catch_up().await?) }
+        });
+    }
     let all = services.clone();
     tasks.every("forget old identities", DELETE_OLD_DOCUMENTS_EVERY, move || {
         let services = all.clone();

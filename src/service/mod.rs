@@ -39,6 +39,7 @@ use identity::Identity;
 use keys::AccountKeys;
 use passwords::Passwords;
 use proxy::Proxy;
+use repos::Repos;
 use sequencer::Sequencer;
 use service_auth::ServiceAuth;
 
@@ -58,6 +59,8 @@ pub struct Services {
     pub service_auth: ServiceAuth,
     /// Calls to other services.
     pub proxy: Proxy,
+    /// Repositories: writes and reads.
+    pub repos: Arc<Repos>,
     /// The event stream.
     pub sequencer: Sequencer,
     /// Repositories and blocks as archives.
