@@ -8,7 +8,7 @@ use crate::service::export::Exports;
 use crate::service::identity::{Identity, IdentitySettings};
 use crate::service::keys::AccountKeys;
 use crate::service::passwords::Passwords;
-use crate::service::proxy::{KnownService, Proxy, ProxySettings};
+use crate::service::proxy::{KnownService, Proxy, ProxyLimits, ProxySettings};
 use crate::service::repos::{RepoLimits, Repos};
 use crate::service::sequencer::{Sequencer, SequencerSettings};
 use crate::service::service_auth::ServiceAuth;
@@ -108,10 +108,16 @@ fn proxy_settings(config: &Config) -> ProxySettings {
         let address = address.as_ref()?;
         Some(KnownService { url: address.url.clone(), did: address.did.clone() })
     };
+    let answer_bytes_max = usize::try_from(config.proxy.response_bytes_max).unwrap_or(usize::MAX);
     ProxySettings {
         appview: known(&config.services.appview),
         moderation: known(&config.services.moderation),
         reports: known(&config.services.report),
-        ..ProxySettings::default()
+        audience: config.proxy.audience,
+        limits: ProxyLimits {
+            headers_timeout: config.proxy.headers_timeout,
+            idle_timeout: config.proxy.body_timeout,
+            answer_bytes_max,
+        },
     }
 }

@@ -37,6 +37,7 @@ pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
 pub use sections::mail::{Delivery, MailConfig};
 pub use sections::outbound::OutboundConfig;
+pub use sections::proxy::ProxyConfig;
 pub use sections::secrets::SecretsConfig;
 pub use sections::server::ServerConfig;
 pub use sections::services::{ServiceAddress, ServicesConfig};
@@ -81,6 +82,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Requests outward.
     pub outbound: OutboundConfig,
+    /// Requests handed on.
+    pub proxy: ProxyConfig,
     /// What is told.
     pub log: LogConfig,
     /// Whether this is an official installation's environment.
@@ -156,6 +159,7 @@ impl Config {
             sync: SyncConfig::read(reader, &server, own_defaults),
             limits: LimitsConfig::read(reader),
             outbound: OutboundConfig::read(reader, &server),
+            proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),
             mode,
             server,

@@ -61,6 +61,9 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_ADMIN_PASSWORD", "secrets.admin_password", Same),
     ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "secrets.plc_rotation_key", Same),
     ("PDS_DISABLE_SSRF_PROTECTION", "outbound.address_guard", FlagReversed),
+    ("PDS_PROXY_HEADERS_TIMEOUT", "proxy.headers_timeout_ms", Same),
+    ("PDS_PROXY_BODY_TIMEOUT", "proxy.body_timeout_ms", Same),
+    ("PDS_PROXY_MAX_RESPONSE_SIZE", "proxy.response_bytes_max", Same),
     ("LOG_ENABLED", "log.enabled", Flag),
     ("LOG_LEVEL", "log.level", Level),
     ("LOG_DESTINATION", "log.destination", Same),
@@ -70,7 +73,7 @@ const OWN_FILES: &str = "Freehold keeps its data in one database of its own";
 const PAGES: &str = "Freehold has no pages that would show it";
 const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes and rate limits guard the sign-up";
 const NO_EARNED_CODES: &str = "accounts earn no invite codes; the administrator makes them";
-const OWN_LIMITS: &str = "Freehold has limits of its own for this";
+const OWN_TIMES: &str = "Freehold has limits of its own for looking up identities";
 const NO_MAIL: &str = "Freehold sends no mail yet; what needs a mailed code is refused";
 const NO_REDIS: &str = "Freehold counts in its own memory and needs no Redis";
 
@@ -105,9 +108,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_DPOP_SECRET", "it only seeds values that change by themselves"),
     ("PDS_REDIS_SCRATCH_ADDRESS", NO_REDIS),
     ("PDS_REDIS_SCRATCH_PASSWORD", NO_REDIS),
-    ("PDS_PROXY_HEADERS_TIMEOUT", OWN_LIMITS),
-    ("PDS_PROXY_BODY_TIMEOUT", OWN_LIMITS),
-    ("PDS_PROXY_MAX_RESPONSE_SIZE", OWN_LIMITS),
     ("PDS_PROXY_ALLOW_HTTP2", "Freehold settles the version of HTTP with each service"),
     ("PDS_PROXY_MAX_RETRIES", "Freehold never sends a proxied request twice"),
     ("PDS_PROXY_PREFER_COMPRESSED", "Freehold hands on what client and service agree on"),
@@ -126,9 +126,9 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_INVITE_INTERVAL", NO_EARNED_CODES),
     ("PDS_INVITE_EPOCH", NO_EARNED_CODES),
     ("PDS_ENABLE_DID_DOC_WITH_SESSION", "answers about sessions always hold the DID document"),
-    ("PDS_DID_CACHE_STALE_TTL", OWN_LIMITS),
-    ("PDS_DID_CACHE_MAX_TTL", OWN_LIMITS),
-    ("PDS_ID_RESOLVER_TIMEOUT", OWN_LIMITS),
+    ("PDS_DID_CACHE_STALE_TTL", OWN_TIMES),
+    ("PDS_DID_CACHE_MAX_TTL", OWN_TIMES),
+    ("PDS_ID_RESOLVER_TIMEOUT", OWN_TIMES),
     ("PDS_FETCH_MAX_RESPONSE_SIZE", "each kind of answer has its own limit"),
     ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "Freehold rewrites no answers of the AppView"),
     ("PDS_BLOBSTORE_S3_REGION", "blobs are kept on disk"),

@@ -12,6 +12,7 @@ use http::{HeaderValue, header};
 use http_body::Body as _;
 
 use super::input::refuse_body;
+use super::proxy::proxy;
 use super::row::{Kind, Row};
 use super::table::TABLE;
 use super::{App, XrpcError, outcome};
@@ -24,8 +25,17 @@ pub async fn dispatch(State(app): State<App>, request: Request) -> Response {
     };
     match TABLE.find(&nsid) {
         Some(row) => answer(row, request, app).await,
-        None => XrpcError::method_not_implemented().into_response(),
+        None => passed_on(nsid, request, app).await,
     }
+}
+
+/// What another service answers.
+async fn passed_on(nsid: Nsid, request: Request, app: App) -> Response {
+    let head = request.method() == http::Method::HEAD;
+    let answer = proxy(app, nsid, request).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    keep_from_shared_caches(&mut response);
+    if head { without_body(response) } else { response }
 }
 
 /// The NSID of `/xrpc/<nsid>`, which may end in one slash.

@@ -17,11 +17,14 @@ pub mod error;
 pub mod input;
 mod log;
 mod outcome;
+mod pages;
 mod panic;
 pub mod params;
+mod proxy;
 pub mod row;
 pub mod serve;
 pub mod table;
+mod well_known;
 pub mod xrpc;
 
 use std::sync::Arc;
@@ -52,9 +55,12 @@ pub fn router(app: App) -> Router {
     let methods = Router::new()
         .route("/xrpc/_health", get(xrpc::health))
         .route("/xrpc/{*path}", any(dispatch::dispatch))
+        .merge(well_known::router())
         .layer(cors::layer());
     Router::new()
         .merge(methods)
+        .merge(well_known::plain_router())
+        .route("/", get(pages::home))
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(app.clone(), log::log_request))

@@ -9,12 +9,19 @@
 use std::sync::LazyLock;
 
 use super::row::{Table, row};
-use super::xrpc::{server, sync};
+use super::xrpc::{identity, server, sync};
 use crate::service::grants::Access::*;
 
 /// Every method of this server.
 #[rustfmt::skip]
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
+    // com.atproto.identity
+    row("com.atproto.identity.refreshIdentity", Anyone, identity::refresh_identity),
+    row("com.atproto.identity.resolveDid", Anyone, identity::resolve_did),
+    row("com.atproto.identity.resolveHandle", Anyone, identity::resolve_handle),
+    row("com.atproto.identity.resolveIdentity", Anyone, identity::resolve_identity),
+    row("com.atproto.identity.updateHandle", UpdateHandle, identity::update_handle),
+
     // com.atproto.server
     row("com.atproto.server.describeServer", Anyone, server::describe_server),
 

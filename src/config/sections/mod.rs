@@ -9,6 +9,7 @@ pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod outbound;
+pub mod proxy;
 pub mod secrets;
 pub mod server;
 pub mod services;

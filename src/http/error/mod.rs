@@ -6,6 +6,8 @@
 //! `InternalServerError` without its cause.
 
 mod directory;
+mod identity;
+mod proxy;
 mod store;
 pub mod stream;
 mod sync;
@@ -19,6 +21,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 pub use directory::DirectoryReply;
+pub use proxy::Retold;
 
 /// An error as a client sees it.
 #[derive(Debug)]

@@ -228,6 +228,11 @@ impl Identity {
         }
     }
 
+    /// Says whether a name lies under a domain of this server.
+    pub fn is_hosted_name(&self, name: &str) -> bool {
+        policy::is_hosted(name, &self.host.handle_domains)
+    }
+
     /// Refreshes documents that were used after their time, until it is dropped.
     pub async fn keep_fresh(&self) {
         self.documents.keep_fresh().await;

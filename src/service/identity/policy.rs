@@ -46,22 +46,22 @@ impl Permitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandleRefused {
     /// Not a handle.
-    #[error("the handle is not a valid host name")]
+    #[error("Handle is not a valid host name")]
     Syntax,
     /// A top-level domain that nobody owns.
-    #[error("the handle's top-level domain is invalid or not allowed")]
+    #[error("Handle TLD is invalid or disallowed")]
     DisallowedTld,
     /// More or less than one label before the server's domain.
-    #[error("the handle has invalid characters before the server's domain")]
+    #[error("Invalid characters in handle")]
     NotOneLabel,
     /// Fewer than three characters before the server's domain.
-    #[error("the handle is too short")]
+    #[error("Handle too short")]
     TooShort,
     /// More characters than allowed.
-    #[error("the handle is too long")]
+    #[error("Handle too long")]
     TooLong,
     /// A name that would speak for the server or for somebody well known.
-    #[error("the handle is reserved")]
+    #[error("Reserved handle")]
     Reserved,
 }
 

@@ -36,11 +36,6 @@ use super::{
 pub use target::BadHeader;
 use target::{APPVIEW, LABELER, Owner};
 
-/// How long a service may take to begin its answer, after the call was sent.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of one answer.
-const ANSWER_BYTES_MAX: usize = 10 * 1024 * 1024;
-
 /// Headers of a call that are passed on.
 const PASSED: [HeaderName; 3] = [
     header::ACCEPT_LANGUAGE,
@@ -81,6 +76,29 @@ pub struct ProxySettings {
     pub reports: Option<KnownService>,
     /// How tokens name a service.
     pub audience: Audience,
+    /// How much of an answer is waited for.
+    pub limits: ProxyLimits,
+}
+
+/// How much of a service's answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct ProxyLimits {
+    /// How long a service may take to begin its answer, after the call was sent.
+    pub headers_timeout: Duration,
+    /// How long it may pause within its answer.
+    pub idle_timeout: Duration,
+    /// Bytes of one answer.
+    pub answer_bytes_max: usize,
+}
+
+impl Default for ProxyLimits {
+    fn default() -> Self {
+        Self {
+            headers_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            answer_bytes_max: 10 * 1024 * 1024,
+        }
+    }
 }
 
 /// Passes calls on.
@@ -105,8 +123,6 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The header `atproto-proxy`.
     pub proxy_header: Option<String>,
-    /// The body of a POST.
-    pub body: RequestBody,
 }
 
 /// A call was not passed on, or nobody answered.
@@ -168,17 +184,24 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError`]; a status that says failure is an answer.
     // spec: xrpc#service-proxying
-    pub async fn forward(&self, actor: &Actor, call: Call) -> Result<Streamed, ProxyError> {
+    pub async fn forward(
+        &self,
+        actor: &Actor,
+        call: &Call,
+        body: RequestBody,
+    ) -> Result<Streamed, ProxyError> {
         service_auth::check_grant(actor.grant, Some(&call.method))?;
         let account = self.active_account(&actor.did).await?;
-        let Target { request, audience } = self.target(&call).await?;
+        let Target { request, audience } = self.target(call).await?;
         let token = self.tokens.token_for_call(&account, &audience, &call.method).await?;
+        let limits = self.settings.limits;
         let request = request
             .method(call.verb.clone())
-            .headers(passed_headers(&call, &token))
-            .body(call.body)
-            .timeout(HEADERS_TIMEOUT)
-            .size_max(ANSWER_BYTES_MAX);
+            .headers(passed_headers(call, &token))
+            .body(body)
+            .timeout(limits.headers_timeout)
+            .idle(limits.idle_timeout)
+            .size_max(limits.answer_bytes_max);
         request.stream().await.map_err(ProxyError::Unreachable)
     }
 

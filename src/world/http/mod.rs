@@ -162,6 +162,7 @@ pub struct Request {
     headers: HeaderMap,
     body: RequestBody,
     timeout: Duration,
+    idle: Duration,
     size_bytes_max: usize,
     redirects_max: usize,
 }

@@ -28,6 +28,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: RequestBody::Empty,
             timeout: FETCH_TIMEOUT,
+            idle: IDLE_TIMEOUT,
             size_bytes_max: FETCH_SIZE_MAX,
             redirects_max: 0,
         }
@@ -70,6 +71,12 @@ impl Request {
     /// Sets how long a fetch may take as a whole, or a stream until its headers.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets how long the answer's body may be silent between two pieces.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
         self
     }
 
@@ -151,16 +158,19 @@ impl Request {
             request = request.body(body);
         }
         let response = answered(request, &progress, self.timeout).await?;
+        if response.content_length().is_some_and(|length| length > self.size_bytes_max as u64) {
+            return Err(HttpError::TooLarge { size_bytes_max: self.size_bytes_max });
+        }
         let (status, headers) = (response.status(), response.headers().clone());
         let pieces = response.bytes_stream();
-        let body = AnswerBody::new(pieces, self.size_bytes_max, IDLE_TIMEOUT, Some(permit));
+        let body = AnswerBody::new(pieces, self.size_bytes_max, self.idle, Some(permit));
         Ok(Streamed { status, headers, body })
     }
 
     fn canned(&self, answer: Answer) -> Streamed {
         let Answer { status, headers, body } = answer;
         let pieces = futures_util::stream::iter([Ok::<Bytes, reqwest::Error>(body)]);
-        let body = AnswerBody::new(pieces, self.size_bytes_max, IDLE_TIMEOUT, None);
+        let body = AnswerBody::new(pieces, self.size_bytes_max, self.idle, None);
         Streamed { status, headers, body }
     }
 }

@@ -1,0 +1,5 @@
+//! Pages for people.
+
+mod home;
+
+pub use home::home;
