@@ -60,6 +60,10 @@ pub async fn proxy(app: App, method: Nsid, mut request: Request) -> Result<Respo
         let message = "XRPC requests only supports GET and POST";
         return Err(XrpcError::invalid_request(message));
     }
+    let named = request.headers().contains_key(PROXY_HEADER);
+    if !named && !app.proxy.has_services() {
+        return Err(XrpcError::method_not_implemented());
+    }
     if service_auth::check_method(&method).is_err() {
         return Err(XrpcError::named("InvalidToken", "Bad token method"));
     }

@@ -179,6 +179,13 @@ impl Proxy {
         Self { db, world, identity, tokens, settings }
     }
 
+    /// Says whether the operator has named any service: without one, a call that
+    /// names none is a call for a method that nobody here knows.
+    pub fn has_services(&self) -> bool {
+        let ProxySettings { appview, moderation, reports, .. } = &self.settings;
+        [appview, moderation, reports].into_iter().any(Option::is_some)
+    }
+
     /// Passes `call` on in the name of `actor` and returns when the answer begins.
     ///
     /// # Errors
