@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod engine;
 mod personas;
+mod postgres;
 mod town;
 
 pub use answer::Answer;

@@ -2,16 +2,22 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use freehold::app::Server;
 use freehold::config::{Config, Sources};
+use freehold::dev::DirectoryServer;
+use freehold::service::directory::Rates;
 use freehold::world::World;
 use tempfile::TempDir;
 
+use super::postgres::TestDatabase;
 use super::{Client, Engine};
 
 /// What the town's server is called.
 pub const HOSTNAME: &str = "pds.test";
+/// What the directory is called.
+pub const DIRECTORY: &str = "plc.test";
 /// Its administrator's password.
 pub const ADMIN_PASSWORD: &str = "the mayor's password";
 
@@ -22,8 +28,11 @@ pub struct Town {
     /// Which database it has.
     pub engine: Engine,
     server: Option<Server>,
+    directory: Option<DirectoryServer>,
     variables: Vec<(String, String)>,
     folder: TempDir,
+    /// Goes when the server and its folder have gone.
+    _database: Option<TestDatabase>,
 }
 
 impl Town {
@@ -45,8 +54,14 @@ impl Town {
     async fn found(engine: Engine) -> Self {
         let world = World::fake(seed());
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let variables = variables(folder.path());
-        let mut town = Self { world, engine, server: None, variables, folder };
+        let database = engine.database();
+        let mut variables = variables(folder.path());
+        if let Some(database) = &database {
+            variables.push(("FREEHOLD_DATABASE_URL".to_owned(), database.url()));
+        }
+        let directory = Some(directory(&world, folder.path()).await);
+        let mut town =
+            Self { world, engine, server: None, directory, variables, folder, _database: database };
         town.start().await;
         town
     }
@@ -105,13 +120,31 @@ impl Town {
     }
 
     /// Returns the folder with the server's data.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Returns the did:plc directory.
+    pub fn directory(&self) -> &DirectoryServer {
+        self.directory.as_ref().expect("the directory runs until the end")
     }
 
     async fn close(mut self) {
         self.stop().await;
+        if let Some(directory) = self.directory.take() {
+            directory.stop().await;
+        }
     }
+}
+
+/// Starts a did:plc directory that the town's world finds under its name.
+async fn directory(world: &World, folder: &Path) -> DirectoryServer {
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let folder = folder.join("directory");
+    let directory = DirectoryServer::start(listen, &folder, world, Rates::Kept).await;
+    let directory = directory.expect("the directory starts");
+    world.http.route(DIRECTORY, directory.address());
+    directory
 }
 
 /// What a test rolls follows from its name, and from `FREEHOLD_TEST_SEED`
@@ -123,9 +156,10 @@ fn seed() -> u64 {
     hasher.finish()
 }
 
-fn variables(folder: &std::path::Path) -> Vec<(String, String)> {
+fn variables(folder: &Path) -> Vec<(String, String)> {
     let settings = [
         ("FREEHOLD_SERVER_HOSTNAME", HOSTNAME.to_owned()),
+        ("FREEHOLD_IDENTITY_PLC_URL", format!("https://{DIRECTORY}")),
         ("FREEHOLD_SERVER_PORT", "0".to_owned()),
         ("FREEHOLD_SERVER_DATA_DIRECTORY", folder.display().to_string()),
         ("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
