@@ -4,16 +4,23 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ServiceAddress, keyring::Keyring};
+use crate::service::accounts::{AccountParts, AccountSettings, Accounts, InviteRule};
+use crate::service::app_passwords::AppPasswords;
+use crate::service::callers::{CallerParts, Callers};
 use crate::service::export::Exports;
 use crate::service::identity::{Identity, IdentitySettings};
+use crate::service::invites::Invites;
 use crate::service::keys::AccountKeys;
 use crate::service::passwords::Passwords;
+use crate::service::preferences::Preferences;
 use crate::service::proxy::{KnownService, Proxy, ProxyLimits, ProxySettings};
 use crate::service::repos::{RepoLimits, Repos};
 use crate::service::sequencer::{Sequencer, SequencerSettings};
 use crate::service::service_auth::ServiceAuth;
+use crate::service::sessions::tokens::Tokens;
+use crate::service::sessions::{SessionParts, SessionSettings, Sessions};
 use crate::service::tasks::Tasks;
-use crate::service::{Host, Services, UploadLimits};
+use crate::service::{About, Host, Services, UploadLimits};
 use crate::store::{EventFeed, Store, StoreError, vault::Vault};
 use crate::world::World;
 
@@ -39,6 +46,36 @@ impl Wiring<'_> {
         let service_auth = ServiceAuth::new(store.db.clone(), keys.clone(), world.clone());
         let limits = RepoLimits::default();
         let repos = Arc::new(Repos::new(store.clone(), keys.clone(), world.clone(), limits));
+        let tokens = Tokens::new(keyring.jwt_secret.reveal().as_bytes(), host.service_did.clone());
+        let passwords = Passwords::new(world.entropy.clone());
+        let parts = SessionParts {
+            store: store.clone(),
+            world: world.clone(),
+            identity: identity.clone(),
+            passwords: passwords.clone(),
+            tokens: tokens.clone(),
+        };
+        let login_time_min = config.accounts.login_time_min;
+        let sessions = Arc::new(Sessions::new(parts, SessionSettings { login_time_min }));
+        let parts = AccountParts {
+            store: store.clone(),
+            world: world.clone(),
+            host: host.clone(),
+            identity: identity.clone(),
+            keys: keys.clone(),
+            repos: repos.clone(),
+            passwords,
+            sessions: sessions.clone(),
+        };
+        let accounts = Accounts::new(parts, account_settings(config));
+        let parts = CallerParts {
+            store: store.clone(),
+            world: world.clone(),
+            identity: identity.clone(),
+            tokens,
+            service_did: host.service_did.clone(),
+        };
+        let callers = Callers::new(parts, keyring.admin_password.reveal());
         let settings = sequencer_settings(config);
         let stop = tasks.stop_token();
         let (sequencer, feed) =
@@ -57,7 +94,13 @@ impl Wiring<'_> {
                 world.clock.clone(),
                 tasks.clone(),
             ),
-            passwords: Passwords::new(world.entropy.clone()),
+            app_passwords: AppPasswords::new(store.clone(), world.clone()),
+            invites: Invites::new(store.clone(), world.clone(), host.clone()),
+            preferences: Preferences::new(store.clone(), world.clone()),
+            accounts,
+            sessions,
+            callers,
+            about: about(config),
             uploads: upload_limits(config),
             host,
             identity,
@@ -85,6 +128,24 @@ fn identity_settings(config: &Config, keyring: &Keyring) -> IdentitySettings {
     IdentitySettings {
         directory: config.identity.plc_url.clone(),
         rotation_key: keyring.plc_rotation_key.clone(),
+    }
+}
+
+fn account_settings(config: &Config) -> AccountSettings {
+    let invites = match config.accounts.invite_required {
+        true => InviteRule::Required,
+        false => InviteRule::Open,
+    };
+    let recovery_key = config.identity.recovery_did_key.as_ref();
+    AccountSettings { invites, recovery_key: recovery_key.and_then(|key| key.0.parse().ok()) }
+}
+
+fn about(config: &Config) -> About {
+    let text = |url: &Option<url::Url>| url.as_ref().map(|url| url.to_string());
+    About {
+        contact_email: config.contact.email.clone(),
+        privacy_policy_url: text(&config.contact.privacy_policy_url),
+        terms_of_service_url: text(&config.contact.terms_of_service_url),
     }
 }
 

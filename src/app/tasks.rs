@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Database};
 use crate::service::Services;
+use crate::service::accounts::DEAD_AFTER;
 use crate::service::crawlers::Crawlers;
 use crate::service::tasks::Tasks;
 use crate::store::EventFeed;
@@ -16,6 +17,10 @@ const PRUNE_EVENTS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How long an event of another node of this server may take to reach the
 /// subscribers of this one.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
+/// Creations that were cut off are rare, and nobody waits for their end.
+const UNDO_CREATIONS_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Sessions and nonces that have ended take little room.
+const DELETE_ENDED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Documents that nobody asked for are small.
 const DELETE_OLD_DOCUMENTS_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -56,5 +61,31 @@ pub(super) fn start(config: &Config, services: &Arc<Services>, feed: EventFeed, 
     tasks.every("forget old identities", DELETE_OLD_DOCUMENTS_EVERY, move || {
         let services = all.clone();
         async move { Ok(services.identity.delete_old_documents().await?) }
+    });
+    start_for_accounts(config, services, tasks);
+}
+
+fn start_for_accounts(config: &Config, services: &Arc<Services>, tasks: &Tasks) {
+    let clock = services.world.clock.clone();
+    let now = clock.now();
+    // On SQLite nobody else can be at work on what stands in the journal.
+    let dead = match config.database {
+        Database::Sqlite { .. } => now,
+        Database::Postgres { .. } => now.minus(DEAD_AFTER),
+    };
+    let all = services.clone();
+    tasks.run("undo creations that a crash cut off", async move {
+        Ok(all.accounts.undo_begun_before(dead).await?)
+    });
+    let all = services.clone();
+    tasks.every("undo creations that were cut off", UNDO_CREATIONS_EVERY, move || {
+        let services = all.clone();
+        let dead = clock.now().minus(DEAD_AFTER);
+        async move { Ok(services.accounts.undo_begun_before(dead).await?) }
+    });
+    let all = services.clone();
+    tasks.every("forget ended sessions", DELETE_ENDED_EVERY, move || {
+        let services = all.clone();
+        async move { Ok(services.sessions.delete_ended().await?) }
     });
 }

@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::grants::{Access, Actor, Grant};
+use super::identity::Identity;
 use super::service_tokens::{ServiceTokenError, ServiceTokens, Verified, is_service_token};
 use super::sessions::tokens::{TokenError, Tokens};
-use crate::atproto::syntax::Nsid;
+use crate::atproto::syntax::{Did, Nsid};
 use crate::store::accounts::{self, Account, Status};
 use crate::store::{Store, StoreError};
 use crate::world::World;
@@ -21,10 +22,24 @@ pub struct Callers {
     store: Store,
     world: World,
     tokens: Tokens,
-    service_tokens: Arc<ServiceTokens>,
+    service_tokens: ServiceTokens,
     /// The digest of the administrator's password: of one length, so that
     /// comparing takes one time.
     admin: [u8; 32],
+}
+
+/// What [`Callers`] works with.
+pub struct CallerParts {
+    /// Where accounts are kept.
+    pub store: Store,
+    /// Time.
+    pub world: World,
+    /// For the keys of other servers' accounts.
+    pub identity: Arc<Identity>,
+    /// For reading the tokens of sessions.
+    pub tokens: Tokens,
+    /// This server, for which service tokens must be meant.
+    pub service_did: Did,
 }
 
 /// What is being called.
@@ -64,14 +79,10 @@ pub enum CallerError {
 
 impl Callers {
     /// Makes the service; `admin_password` opens the operator's methods.
-    pub fn new(
-        store: Store,
-        world: World,
-        tokens: Tokens,
-        service_tokens: Arc<ServiceTokens>,
-        admin_password: &str,
-    ) -> Self {
-        let admin = Sha256::digest(admin_password.as_bytes()).into();
+    pub fn new(parts: CallerParts, admin_password: &str) -> Self {
+        let CallerParts { store, world, identity, tokens, service_did } = parts;
+        let (db, admin) = (store.db.clone(), Sha256::digest(admin_password.as_bytes()).into());
+        let service_tokens = ServiceTokens::new(db, world.clone(), identity, service_did);
         Self { store, world, tokens, service_tokens, admin }
     }
 

@@ -34,14 +34,19 @@ use crate::atproto::syntax::Did;
 use crate::store::Store;
 use crate::world::World;
 
+use accounts::Accounts;
+use app_passwords::AppPasswords;
+use callers::Callers;
 use export::Exports;
 use identity::Identity;
+use invites::Invites;
 use keys::AccountKeys;
-use passwords::Passwords;
+use preferences::Preferences;
 use proxy::Proxy;
 use repos::Repos;
 use sequencer::Sequencer;
 use service_auth::ServiceAuth;
+use sessions::Sessions;
 
 /// Every service of this server, shared by all requests behind one `Arc`.
 pub struct Services {
@@ -65,8 +70,20 @@ pub struct Services {
     pub sequencer: Sequencer,
     /// Repositories and blocks as archives.
     pub exports: Exports,
-    /// Password hashes, made by few at a time.
-    pub passwords: Passwords,
+    /// Accounts: created, resting, in use.
+    pub accounts: Accounts,
+    /// Sessions of passwords.
+    pub sessions: Arc<Sessions>,
+    /// Further passwords with less power.
+    pub app_passwords: AppPasswords,
+    /// Codes that let somebody in.
+    pub invites: Invites,
+    /// What clients keep with an account.
+    pub preferences: Preferences,
+    /// Who calls.
+    pub callers: Callers,
+    /// What this server says about its operator.
+    pub about: About,
     /// How large the things are that clients may send.
     pub uploads: UploadLimits,
 }
@@ -84,6 +101,17 @@ impl Default for UploadLimits {
     fn default() -> Self {
         Self { blob_bytes_max: 5 * 1024 * 1024, repository_bytes_max: u64::MAX }
     }
+}
+
+/// What this server says about its operator.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The operator's address.
+    pub contact_email: Option<String>,
+    /// What the operator does with people's data.
+    pub privacy_policy_url: Option<String>,
+    /// On what terms people may be here.
+    pub terms_of_service_url: Option<String>,
 }
 
 /// What this server is called, inside and outside.

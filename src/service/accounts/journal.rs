@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Accounts;
-use crate::atproto::Cid;
 use crate::atproto::plc::{InvalidOperation, Operation, Unsigned};
 use crate::atproto::syntax::Did;
+use crate::atproto::{Cid, Moment};
 use crate::service::identity::PlcError;
 use crate::store::intents::{self, Intent};
 use crate::store::{Batch, RunError, StoreError, Unmet};
@@ -94,16 +94,14 @@ impl Accounts {
         self.undo_intent(&begun.intent).await
     }
 
-    /// Undoes creations older than `age` that did not end: at the start of a
-    /// server that owns its database everything, else what [`DEAD_AFTER`] says.
-    /// One that cannot be undone now is logged and stays for the next time.
+    /// Undoes creations that began before `moment` and did not end. One that
+    /// cannot be undone now is logged and stays for the next time.
     ///
     /// # Errors
     /// The store's.
-    pub async fn undo_unfinished(&self, age: Duration) -> Result<(), StoreError> {
-        let born_before = self.world.clock.now().minus(age);
+    pub async fn undo_begun_before(&self, moment: Moment) -> Result<(), StoreError> {
         let unfinished = intents::list(&self.store.db, INTENTS_MAX).await?;
-        let dead = |intent: &Intent| intent.kind == KIND && intent.created_at <= born_before;
+        let dead = |intent: &Intent| intent.kind == KIND && intent.created_at < moment;
         for intent in unfinished.into_iter().filter(dead) {
             let did = &intent.did;
             match self.undo_intent(&intent).await {

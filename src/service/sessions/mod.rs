@@ -25,13 +25,9 @@ use crate::atproto::syntax::{Did, normalize_handle};
 use crate::store::accounts::{self, Account, Status};
 use crate::store::app_passwords::Power;
 use crate::store::sessions::{self, Session};
-use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet};
+use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet, nonces};
 use crate::world::World;
 use tokens::{AccessToken, Expiry, REFRESH_MS, RefreshToken, TokenError, Tokens};
-
-/// Time that a log-in takes at least, so that how long it took tells nothing
-/// about what was wrong.
-pub const LOGIN_TIME_MIN: Duration = Duration::from_millis(350);
 
 /// How long a refresh token may be used again after its first use.
 const GRACE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -43,25 +39,9 @@ const RENEWALS_MAX: usize = 3;
 /// How sessions are held here; the operator's choice.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionSettings {
-    /// See [`LOGIN_TIME_MIN`].
+    /// Time that a log-in takes at least, so that how long it took tells
+    /// nothing about what was wrong.
     pub login_time_min: Duration,
-    /// Whether answers carry the account's DID document.
-    pub documents: Documents,
-}
-
-/// Whether answers about sessions carry the account's DID document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Documents {
-    /// They do not.
-    Left,
-    /// They do; some clients find the account's server by it.
-    Sent,
-}
-
-impl Default for SessionSettings {
-    fn default() -> Self {
-        Self { login_time_min: LOGIN_TIME_MIN, documents: Documents::Sent }
-    }
 }
 
 /// Opens, renews and closes sessions.
@@ -221,15 +201,23 @@ impl Sessions {
         Ok(account.filter(|account| !is_barred(account)))
     }
 
-    /// The account's DID document, where answers carry one and it can be had.
+    /// Forgets sessions that have ended, and the nonces of service tokens that
+    /// have expired.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn delete_ended(&self) -> Result<(), SessionError> {
+        let mut batch = Batch::new();
+        sessions::delete_expired(&mut batch, self.now());
+        nonces::delete_expired(&mut batch, self.now());
+        Ok(self.store.db.run(batch).await?)
+    }
+
+    /// The account's DID document, where it can be had: some clients find the
+    /// account's server by it.
     pub async fn document(&self, did: &Did) -> Option<Value> {
-        match self.settings.documents {
-            Documents::Left => None,
-            Documents::Sent => {
-                let document = self.identity.document(did, Freshness::Cached).await.ok()?;
-                Some(document.to_json().clone())
-            }
-        }
+        let document = self.identity.document(did, Freshness::Cached).await.ok()?;
+        Some(document.to_json().clone())
     }
 
     /// Prepares a session: its first row, for a batch, and its tokens.
