@@ -41,6 +41,8 @@ static INSERT: Sql = Sql::new(
     "INSERT INTO plc_operations
         (position, did, number, cid, operation, created_at, nullified_at)
      SELECT COALESCE(MAX(position), 0) + 1, $1, $2, $3, $4, $5, $6 FROM plc_operations
+     -- SQLite takes ON after a bare FROM for that of a join.
+     WHERE TRUE
      ON CONFLICT DO NOTHING",
 );
 

@@ -8,6 +8,9 @@
 //!
 //! Spec: <https://web.plc.directory/spec/v0.1/did-plc>
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::Serialize;
