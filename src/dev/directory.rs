@@ -21,6 +21,8 @@ const DATABASE: &str = "directory.sqlite";
 pub struct DirectoryServer {
     address: SocketAddr,
     directory: Arc<Directory>,
+    /// The directory's own; closed in the end.
+    db: Db,
     serving: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -46,12 +48,12 @@ impl DirectoryServer {
         let clock = world.clock.clone();
         let now_us = Arc::new(move || clock.now_us());
         let db = Db::open(DbSettings::new(location), now_us).await?;
-        let directory = Arc::new(Directory::new(db, world.clock.clone(), rates));
+        let directory = Arc::new(Directory::new(db.clone(), world.clock.clone(), rates));
         let stop = CancellationToken::new();
         let router = http::directory::router(directory.clone());
         let stopped = stop.clone().cancelled_owned();
         let serving = start_serving(http::serve(listener, router, stopped));
-        Ok(Self { address, directory, serving, stop })
+        Ok(Self { address, directory, db, serving, stop })
     }
 
     /// Returns the address and port it listens on.
@@ -70,5 +72,6 @@ impl DirectoryServer {
         if let Err(panic) = self.serving.await {
             tracing::error!("Serving the directory broke down: {panic}.");
         }
+        self.db.close().await;
     }
 }

@@ -24,4 +24,5 @@
 #[macro_use]
 mod harness;
 
+mod directory;
 mod server_description;
