@@ -204,7 +204,7 @@ impl Committer {
 
     /// Tells the feed first, in order, then the members.
     fn answer(&mut self, group: Vec<Job>, ended: Ended) {
-        if ended.previous.is_some() && self.last.is_some() && ended.previous != self.last {
+        if ended.previous.is_some() && ended.previous != self.last {
             self.feeding.tell_missed();
         }
         let mut events: Vec<Arc<Event>> = Vec::new();
