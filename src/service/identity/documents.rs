@@ -91,6 +91,14 @@ pub enum DidError {
     Host(#[source] Arc<HttpError>),
 }
 
+impl DidError {
+    /// Says whether another try may bring another answer, so that what is known
+    /// from before still counts.
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Directory(_) | Self::Host(_))
+    }
+}
+
 impl From<PlcError> for DidError {
     fn from(error: PlcError) -> Self {
         match error {
@@ -140,16 +148,17 @@ impl Documents {
         if freshness == Freshness::Now {
             return self.refresh(did).await;
         }
-        if let Some((error, at)) = self.failed.get(did.as_str())
-            && self.age(at) < FAILED
-        {
-            return Err(error);
-        }
         let known = self.known.try_get_with_by_ref(did.as_str(), self.find(did)).await;
         let known = known.map_err(|error| (*error).clone())?;
         let age = self.age(known.fetched_at);
-        if age >= USABLE || (freshness == Freshness::Recheck && age >= RECHECK) {
-            return self.refresh(did).await;
+        if age >= USABLE {
+            return self.refresh_if_promising(did).await;
+        }
+        if freshness == Freshness::Recheck && age >= RECHECK {
+            return match self.refresh_if_promising(did).await {
+                Err(error) if error.is_transient() => Ok(known.document),
+                answer => answer,
+            };
         }
         if age >= FRESH {
             // A full queue means that this one is refreshed another time.
@@ -160,8 +169,12 @@ impl Documents {
 
     /// Forgets the document of `did`.
     pub(super) async fn forget(&self, did: &Did) {
-        self.known.invalidate(did.as_str()).await;
         self.failed.invalidate(did.as_str());
+        self.drop_known(did).await;
+    }
+
+    async fn drop_known(&self, did: &Did) {
+        self.known.invalidate(did.as_str()).await;
         let mut batch = Batch::new();
         did_cache::delete(&mut batch, did);
         self.save(batch).await;
@@ -175,8 +188,8 @@ impl Documents {
             let known = self.known.get(did.as_str()).await;
             // It may have been asked for many times before its turn came.
             if known.is_none_or(|known| self.age(known.fetched_at) >= FRESH) {
-                // What is known stays in use; the failure is remembered for a while.
-                let _ = self.refresh(&did).await;
+                // A failure is remembered for a while, and what is known stays in use.
+                let _ = self.refresh_if_promising(&did).await;
             }
         }
     }
@@ -210,12 +223,35 @@ impl Documents {
         });
         match document {
             Some(known) => Ok(known),
-            None => self.fetch_and_save(did).await,
+            None => match self.recent_failure(did) {
+                Some(error) => Err(error),
+                None => self.fetch_and_save(did).await,
+            },
+        }
+    }
+
+    fn recent_failure(&self, did: &Did) -> Option<DidError> {
+        let (error, at) = self.failed.get(did.as_str())?;
+        (self.age(at) < FAILED).then_some(error)
+    }
+
+    async fn refresh_if_promising(&self, did: &Did) -> Result<Arc<DidDocument>, DidError> {
+        match self.recent_failure(did) {
+            Some(error) => Err(error),
+            None => self.refresh(did).await,
         }
     }
 
     async fn refresh(&self, did: &Did) -> Result<Arc<DidDocument>, DidError> {
-        let known = self.fetch_and_save(did).await?;
+        let known = match self.fetch_and_save(did).await {
+            Ok(known) => known,
+            Err(error) => {
+                if !error.is_transient() {
+                    self.drop_known(did).await;
+                }
+                return Err(error);
+            }
+        };
         let document = known.document.clone();
         self.known.insert(did.as_str().to_owned(), known).await;
         Ok(document)

@@ -12,6 +12,8 @@ mod handles;
 mod plc;
 mod policy;
 mod reserved;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::sync::Arc;
