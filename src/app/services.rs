@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::config::{Config, ServiceAddress, keyring::Keyring};
 use crate::service::accounts::{AccountParts, AccountSettings, Accounts, InviteRule};
 use crate::service::app_passwords::AppPasswords;
+use crate::service::blobs::Blobs;
 use crate::service::callers::{CallerParts, Callers};
 use crate::service::export::Exports;
 use crate::service::identity::{Identity, IdentitySettings};
+use crate::service::import::{Admission, IMPORT_BYTES_MAX, ImportSettings, Imports};
 use crate::service::invites::Invites;
 use crate::service::keys::AccountKeys;
 use crate::service::passwords::Passwords;
@@ -102,6 +104,19 @@ impl Wiring<'_> {
             callers,
             about: about(config),
             uploads: upload_limits(config),
+            blobs: Blobs::new(
+                store.clone(),
+                world.clone(),
+                repos.clone(),
+                config.blobs.upload_bytes_max,
+            ),
+            imports: Imports::new(
+                store.clone(),
+                world.clone(),
+                repos.clone(),
+                identity.clone(),
+                import_settings(config),
+            ),
             host,
             identity,
             keys,
@@ -152,7 +167,18 @@ fn about(config: &Config) -> About {
 fn upload_limits(config: &Config) -> UploadLimits {
     UploadLimits {
         blob_bytes_max: config.blobs.upload_bytes_max,
-        repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(u64::MAX),
+        repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(IMPORT_BYTES_MAX),
+    }
+}
+
+fn import_settings(config: &Config) -> ImportSettings {
+    ImportSettings {
+        spool_folder: config.server.data_directory.join("imports"),
+        bytes_max: upload_limits(config).repository_bytes_max,
+        admission: match config.accounts.repo_imports {
+            true => Admission::Open,
+            false => Admission::Closed,
+        },
     }
 }
 

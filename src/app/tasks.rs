@@ -21,6 +21,8 @@ const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const UNDO_CREATIONS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Sessions and nonces that have ended take little room.
 const DELETE_ENDED_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Bytes of blobs outlive their last reference by this much at most.
+const SWEEP_BLOBS_EVERY: Duration = Duration::from_secs(60);
 /// Documents that nobody asked for are small.
 const DELETE_OLD_DOCUMENTS_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -57,6 +59,11 @@ pub(super) fn start(config: &Config, services: &Arc<Services>, feed: EventFeed, 
             async move { Ok(sequencer.catch_up().await?) }
         });
     }
+    let all = services.clone();
+    tasks.every("sweep blobs that nothing needs", SWEEP_BLOBS_EVERY, move || {
+        let services = all.clone();
+        async move { Ok(services.blobs.sweep().await?) }
+    });
     let all = services.clone();
     tasks.every("forget old identities", DELETE_OLD_DOCUMENTS_EVERY, move || {
         let services = all.clone();

@@ -8,8 +8,8 @@
 
 use std::sync::LazyLock;
 
-use super::row::{Table, row};
-use super::xrpc::{identity, server, sync};
+use super::row::{Body, Table, row};
+use super::xrpc::{identity, repo, server, sync};
 use crate::service::grants::Access::*;
 
 /// Every method of this server.
@@ -21,6 +21,18 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
     row("com.atproto.identity.resolveHandle", Anyone, identity::resolve_handle),
     row("com.atproto.identity.resolveIdentity", Anyone, identity::resolve_identity),
     row("com.atproto.identity.updateHandle", UpdateHandle, identity::update_handle),
+
+    // com.atproto.repo
+    row("com.atproto.repo.applyWrites", WriteRecords, repo::apply_writes).body(Body::Records),
+    row("com.atproto.repo.createRecord", WriteRecords, repo::create_record).body(Body::Records),
+    row("com.atproto.repo.deleteRecord", WriteRecords, repo::delete_record),
+    row("com.atproto.repo.describeRepo", Anyone, repo::describe_repo),
+    row("com.atproto.repo.getRecord", Anyone, repo::get_record),
+    row("com.atproto.repo.importRepo", ImportRepo, repo::import_repo).body(Body::Repository),
+    row("com.atproto.repo.listMissingBlobs", ReadStatus, repo::list_missing_blobs),
+    row("com.atproto.repo.listRecords", Anyone, repo::list_records),
+    row("com.atproto.repo.putRecord", WriteRecords, repo::put_record).body(Body::Records),
+    row("com.atproto.repo.uploadBlob", UploadBlob, repo::upload_blob).body(Body::Blob),
 
     // com.atproto.server
     row("com.atproto.server.describeServer", Anyone, server::describe_server),

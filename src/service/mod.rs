@@ -40,6 +40,8 @@ use callers::Callers;
 use export::Exports;
 use identity::Identity;
 use invites::Invites;
+use blobs::Blobs;
+use import::Imports;
 use keys::AccountKeys;
 use preferences::Preferences;
 use proxy::Proxy;
@@ -66,6 +68,10 @@ pub struct Services {
     pub proxy: Proxy,
     /// Repositories: writes and reads.
     pub repos: Arc<Repos>,
+    /// Uploads of blobs.
+    pub blobs: Blobs,
+    /// Repositories that come in whole.
+    pub imports: Imports,
     /// The event stream.
     pub sequencer: Sequencer,
     /// Repositories and blocks as archives.

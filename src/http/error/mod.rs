@@ -8,6 +8,7 @@
 mod directory;
 mod identity;
 mod proxy;
+mod repos;
 mod store;
 pub mod stream;
 mod sync;

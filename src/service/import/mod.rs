@@ -30,7 +30,7 @@ use crate::{
     repo::{Commit, car::CarError, verify::VerifyError},
     store::{
         Batch, Store, StoreError,
-        accounts::Status,
+        accounts,
         blobs::{self, GoneRef},
     },
     world::World,
@@ -43,6 +43,10 @@ use super::{
 use arrival::Arrival;
 use spool::Spool;
 
+/// Bytes of an archive, where the operator says nothing: three times the
+/// largest repository of the network, whose records fit into memory while they
+/// are stored.
+pub const IMPORT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Archives that are checked at once: each holds its records in memory.
 const CHECKED_AT_ONCE_MAX: usize = 2;
 /// How far in the future a revision may lie that we go on from; relays refuse
@@ -131,8 +135,7 @@ impl Imports {
         Self { store, world, repos, identity, settings, turns }
     }
 
-    /// Puts the repository of `body` in the place of the account's, whose
-    /// standing is `status`.
+    /// Puts the repository of `body` in the place of the account's.
     ///
     /// # Errors
     /// [`ImportError`].
@@ -140,7 +143,6 @@ impl Imports {
     pub async fn import(
         &self,
         owner: &Owner,
-        status: Status,
         body: impl Stream<Item = io::Result<Bytes>> + Unpin,
     ) -> Result<(), ImportError> {
         if self.settings.admission == Admission::Closed {
@@ -161,6 +163,8 @@ impl Imports {
         if arrival.changes_nothing(current.head.data) {
             return Ok(());
         }
+        let account = accounts::find(&self.store.db, owner.account).await?;
+        let status = account.ok_or(RepoError::NoRepo)?.status();
         let batch = self.references(owner, &arrival).await?;
         let replacement = Replacement {
             rev_after: self.rev_after(&current, &arrival.commit),

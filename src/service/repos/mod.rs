@@ -12,6 +12,7 @@
 mod blob_refs;
 mod lifecycle;
 mod locks;
+mod owner;
 mod pipeline;
 mod prepare;
 mod read;
@@ -25,7 +26,7 @@ use parking_lot::Mutex;
 use crate::{
     atproto::{
         Cid,
-        syntax::{Did, Nsid, RecordPath, Tid},
+        syntax::{Nsid, RecordPath, Tid},
         tid::{ClockId, tid_after},
     },
     repo::write::WriteError,
@@ -38,6 +39,7 @@ use super::keys::{AccountKeys, KeyError};
 pub use lifecycle::Genesis;
 pub(in crate::service) use lifecycle::Replacement;
 pub use locks::{Guard, Locks};
+pub use owner::{NotOwner, Owner, Unseen};
 pub use prepare::{Draft, Validate};
 pub use read::{Described, Listing};
 pub use warm::AtHead;
@@ -54,15 +56,6 @@ impl Default for RepoLimits {
     fn default() -> Self {
         Self { tree_cache_bytes_max: 64 * 1024 * 1024 }
     }
-}
-
-/// Whose repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The inner key of the account.
-    pub account: AccountId,
-    /// Its outer name.
-    pub did: Did,
 }
 
 /// The commit that a write made.
