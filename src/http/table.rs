@@ -9,12 +9,16 @@
 use std::sync::LazyLock;
 
 use super::row::{Body, Table, row};
-use super::xrpc::{identity, repo, server, sync};
+use super::xrpc::{actor, identity, repo, server, sync};
 use crate::service::grants::Access::*;
 
 /// Every method of this server.
 #[rustfmt::skip]
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
+    // app.bsky.actor
+    row("app.bsky.actor.getPreferences", Preferences, actor::get_preferences),
+    row("app.bsky.actor.putPreferences", Preferences, actor::put_preferences),
+
     // com.atproto.identity
     row("com.atproto.identity.refreshIdentity", Anyone, identity::refresh_identity),
     row("com.atproto.identity.resolveDid", Anyone, identity::resolve_did),
@@ -35,7 +39,21 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
     row("com.atproto.repo.uploadBlob", UploadBlob, repo::upload_blob).body(Body::Blob),
 
     // com.atproto.server
+    row("com.atproto.server.activateAccount", ManageAccount, server::activate_account),
+    row("com.atproto.server.checkAccountStatus", ReadStatus, server::check_account_status),
+    row("com.atproto.server.createAccount", SignUp, server::create_account),
+    row("com.atproto.server.createAppPassword", ManageCredentials, server::create_app_password),
+    row("com.atproto.server.createInviteCode", Admin, server::create_invite_code),
+    row("com.atproto.server.createInviteCodes", Admin, server::create_invite_codes),
+    row("com.atproto.server.createSession", Anyone, server::create_session),
+    row("com.atproto.server.deactivateAccount", ManageAccount, server::deactivate_account),
+    row("com.atproto.server.deleteSession", RefreshToken, server::delete_session),
     row("com.atproto.server.describeServer", Anyone, server::describe_server),
+    row("com.atproto.server.getServiceAuth", ServiceToken, server::get_service_auth),
+    row("com.atproto.server.getSession", ReadSession, server::get_session),
+    row("com.atproto.server.listAppPasswords", AppPasswords, server::list_app_passwords),
+    row("com.atproto.server.refreshSession", RefreshToken, server::refresh_session),
+    row("com.atproto.server.revokeAppPassword", AppPasswords, server::revoke_app_password),
 
     // com.atproto.sync
     row("com.atproto.sync.getBlob", AnyoneOrOwner, sync::get_blob),

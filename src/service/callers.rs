@@ -45,8 +45,8 @@ pub struct CallerParts {
 /// What is being called.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'c> {
-    /// The method.
-    pub nsid: &'c Nsid,
+    /// The method, if it is one of this server's own.
+    pub nsid: Option<&'c Nsid>,
     /// What it asks of its caller.
     pub access: Access,
 }
@@ -100,13 +100,16 @@ impl Callers {
     /// See [`CallerError`].
     pub async fn actor(&self, bearer: &str, call: Call<'_>) -> Result<Actor, CallerError> {
         let rule = call.access.rule().ok_or(TokenError::WrongScope)?;
-        let (did, grant) = if rule.grants.contains(&Grant::Service) && is_service_token(bearer) {
-            let verified = self.service_tokens.verify(bearer, call.nsid).await?;
-            self.service_tokens.use_up(&verified).await?;
-            (verified.did, Grant::Service)
-        } else {
-            let token = self.tokens.read_access(bearer, self.world.clock.now())?;
-            (token.did, token.grant)
+        let (did, grant) = match call.nsid {
+            Some(nsid) if rule.grants.contains(&Grant::Service) && is_service_token(bearer) => {
+                let verified = self.service_tokens.verify(bearer, nsid).await?;
+                self.service_tokens.use_up(&verified).await?;
+                (verified.did, Grant::Service)
+            }
+            _ => {
+                let token = self.tokens.read_access(bearer, self.world.clock.now())?;
+                (token.did, token.grant)
+            }
         };
         if !rule.grants.contains(&grant) {
             return Err(TokenError::WrongScope.into());

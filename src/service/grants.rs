@@ -128,7 +128,7 @@ const PASSWORDS_OR_TAKENDOWN: &[Grant] =
 const PASSWORDS_OR_QUEUED: &[Grant] =
     &[Grant::Full, Grant::PrivilegedAppPassword, Grant::AppPassword, Grant::SignupQueued];
 /// Everybody who can prove to be somebody.
-const EVERY: &[Grant] = &[
+const EVERYBODY: &[Grant] = &[
     Grant::Full,
     Grant::PrivilegedAppPassword,
     Grant::AppPassword,
@@ -143,7 +143,7 @@ impl Access {
     pub fn rule(self) -> Option<Rule> {
         let (grants, standing) = match self {
             Access::Anyone | Access::Admin | Access::RefreshToken | Access::SignUp => return None,
-            Access::AnyoneOrOwner     => (EVERY,                  Standing::Any),
+            Access::AnyoneOrOwner     => (EVERYBODY,              Standing::Any),
             Access::WriteRecords      => (PASSWORDS,              Standing::Active),
             Access::UploadBlob        => (PASSWORDS_OR_SERVICE,   Standing::NotTakenDown),
             Access::ImportRepo        => (OWNER,                  Standing::NotTakenDown),

@@ -9,8 +9,8 @@ use crate::world::World;
 
 /// Uses of one code.
 pub const USES_MAX: i64 = 1_000_000;
-/// Codes made in one call.
-pub const CODES_MAX: i64 = 1_000;
+/// Codes made in one call, for all accounts together.
+pub const CODES_MAX: usize = 1_000;
 
 /// Who stands for no account in particular.
 const ADMIN: &str = "admin";
@@ -59,28 +59,33 @@ impl Invites {
         Self { store, world, host }
     }
 
-    /// Makes codes for `account`, or for whoever gets hold of them.
+    /// Makes codes for each of `accounts`, or for whoever gets hold of them;
+    /// answers with the codes of each, in order.
     ///
     /// # Errors
-    /// [`InviteError::Number`].
+    /// [`InviteError::Number`]; then none was made.
     pub async fn create(
         &self,
-        account: Option<&Did>,
+        accounts: &[Option<Did>],
         wanted: Wanted,
-    ) -> Result<Vec<String>, InviteError> {
-        let numbers =
-            (1..=CODES_MAX).contains(&wanted.codes) && (1..=USES_MAX).contains(&wanted.uses);
-        if !numbers {
+    ) -> Result<Vec<Vec<String>>, InviteError> {
+        let codes = usize::try_from(wanted.codes).unwrap_or(0);
+        let some = (1..=CODES_MAX).contains(&codes.saturating_mul(accounts.len()));
+        if !some || !(1..=USES_MAX).contains(&wanted.uses) {
             return Err(InviteError::Number);
         }
         let now = self.world.clock.now();
-        let codes: Vec<_> = (0..wanted.codes).map(|_| self.new_code()).collect();
         let mut batch = Batch::new();
-        for code in &codes {
-            invites::insert(&mut batch, &invite(code, account, wanted.uses, now));
+        let mut made = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            let codes: Vec<_> = (0..codes).map(|_| self.new_code()).collect();
+            for code in &codes {
+                invites::insert(&mut batch, &invite(code, account.as_ref(), wanted.uses, now));
+            }
+            made.push(codes);
         }
         self.store.db.run(batch).await?;
-        Ok(codes)
+        Ok(made)
     }
 
     /// Whether a code would let somebody in now.

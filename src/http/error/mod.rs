@@ -9,6 +9,7 @@ mod directory;
 mod identity;
 mod proxy;
 mod repos;
+mod server;
 mod store;
 pub mod stream;
 mod sync;

@@ -1,5 +1,6 @@
 //! Handlers of methods, in rooms by lexicon group.
 
+pub mod actor;
 pub mod identity;
 pub mod repo;
 pub mod server;

@@ -1,0 +1,111 @@
+//! Sessions of passwords.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::atproto::syntax::{Did, Handle};
+use crate::http::auth::{Auth, RefreshToken};
+use crate::http::input::Input;
+use crate::http::{Answer, App, XrpcError};
+use crate::service::hosting::status_of;
+use crate::service::sessions::{IfTakenDown, Login, Opened};
+use crate::store::accounts::Account;
+
+/// Input of `createSession`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    identifier: String,
+    password: String,
+    #[serde(default)]
+    allow_takendown: bool,
+}
+
+/// Answer of `getSession`, and the part of the others' answers that says whose
+/// session it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Whose {
+    did: Did,
+    handle: Handle,
+    email: String,
+    email_confirmed: bool,
+    email_auth_factor: bool,
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_doc: Option<Value>,
+}
+
+/// Answer of `createSession` and `refreshSession`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    access_jwt: String,
+    refresh_jwt: String,
+    #[serde(flatten)]
+    whose: Whose,
+}
+
+/// `com.atproto.server.createSession`: logs in with a password.
+pub async fn create_session(
+    State(app): State<App>,
+    Input(credentials): Input<Credentials>,
+) -> Answer<Session> {
+    let if_taken_down = match credentials.allow_takendown {
+        true => IfTakenDown::Admit,
+        false => IfTakenDown::Refuse,
+    };
+    let Credentials { identifier, password, .. } = credentials;
+    let opened = app.sessions.open(&Login { identifier, password, if_taken_down }).await?;
+    Ok(Json(session(&app, opened).await))
+}
+
+/// `com.atproto.server.refreshSession`: the next pair of tokens.
+pub async fn refresh_session(
+    State(app): State<App>,
+    RefreshToken(token): RefreshToken,
+) -> Answer<Session> {
+    let opened = app.sessions.renew(&token).await?;
+    Ok(Json(session(&app, opened).await))
+}
+
+/// `com.atproto.server.deleteSession`: logs out.
+pub async fn delete_session(
+    State(app): State<App>,
+    RefreshToken(token): RefreshToken,
+) -> Result<(), XrpcError> {
+    Ok(app.sessions.close(&token).await?)
+}
+
+/// `com.atproto.server.getSession`: whose session it is.
+pub async fn get_session(State(app): State<App>, Auth(actor): Auth) -> Answer<Whose> {
+    let account = app.sessions.read(&actor).await?;
+    let not_found = || XrpcError::invalid_request("Could not find user info for account");
+    Ok(Json(whose(&app, account.ok_or_else(not_found)?).await))
+}
+
+async fn session(app: &App, opened: Opened) -> Session {
+    Session {
+        access_jwt: opened.tokens.access,
+        refresh_jwt: opened.tokens.refresh,
+        whose: whose(app, opened.account).await,
+    }
+}
+
+async fn whose(app: &App, account: Account) -> Whose {
+    let standing = status_of(&account);
+    Whose {
+        did_doc: app.sessions.document(&account.did).await,
+        did: account.did,
+        handle: account.handle,
+        email: account.email,
+        email_confirmed: account.email_confirmed_at.is_some(),
+        email_auth_factor: false,
+        active: standing.is_active(),
+        status: standing.word(),
+    }
+}
