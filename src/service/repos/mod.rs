@@ -19,6 +19,9 @@ mod read;
 mod warm;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
