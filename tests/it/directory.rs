@@ -110,6 +110,9 @@ async fn refusals_say_what_was_wrong() {
     }
     assert!(message(&book.get("/did:web:example.com").await, 400).contains("did:plc"));
     assert!(message(&book.get("/x/y/z").await, 404).contains("nothing here"));
+    let path = format!("/{}/log", did.as_str());
+    let posted = book.client.send(&path, book.client.request(Method::POST, &path)).await;
+    assert!(message(&posted, 405).contains("method"));
     assert!(message(&book.post(&did, "{").await, 400).contains("not JSON"));
     assert!(message(&book.post(&did, "{}").await, 400).contains("type"));
     message(&book.post(&did, "[".repeat(30_000)).await, 400);

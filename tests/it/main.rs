@@ -24,5 +24,6 @@
 #[macro_use]
 mod harness;
 
+mod dev;
 mod directory;
 mod server_description;

@@ -58,6 +58,7 @@ pub fn router(directory: Arc<Directory>) -> Router {
         .route("/{did}/log/audit", get(audit_log))
         .route("/{did}/log/last", get(last))
         .fallback(DirectoryReply::no_such_path)
+        .method_not_allowed_fallback(DirectoryReply::no_such_method)
         .layer(cors::layer())
         .layer(CatchPanicLayer::custom(panic::answer))
         .with_state(directory)

@@ -44,6 +44,11 @@ impl DirectoryReply {
         Self::new(StatusCode::NOT_FOUND, "there is nothing here; see /")
     }
 
+    /// 405: something is here, but not for this HTTP method.
+    pub async fn no_such_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path is not for this HTTP method; see /")
+    }
+
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
     }
