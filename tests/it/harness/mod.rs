@@ -5,12 +5,14 @@ mod client;
 mod engine;
 mod personas;
 mod postgres;
+mod relay;
 mod town;
 
 pub use answer::Answer;
 pub use client::{Body, Client};
 pub use engine::Engine;
 pub use personas::{Owner, Written};
+pub use relay::Relay;
 pub use town::Town;
 
 /// Declares tests that run on SQLite and on Postgres.
