@@ -26,4 +26,5 @@ mod harness;
 
 mod dev;
 mod directory;
+mod operation;
 mod server_description;

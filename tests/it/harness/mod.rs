@@ -5,6 +5,7 @@ mod client;
 mod engine;
 mod personas;
 mod postgres;
+mod process;
 mod relay;
 mod town;
 
@@ -12,6 +13,7 @@ pub use answer::Answer;
 pub use client::{Body, Client};
 pub use engine::Engine;
 pub use personas::{Owner, Written};
+pub use process::Process;
 pub use relay::Relay;
 pub use town::Town;
 

@@ -1,0 +1,184 @@
+//! What operators rely on: settings, starting, stopping.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use freehold::dev::DirectoryServer;
+use freehold::service::directory::Rates;
+use freehold::world::World;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::{Client, Process};
+
+/// The variables that the official installer writes, for a server in `folder`
+/// on a free port of this machine.
+fn official_installation(folder: &TempDir, plc_url: &str) -> Vec<(&'static str, String)> {
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    vec![
+        ("PDS_HOSTNAME", "pds.example.com".into()),
+        ("PDS_PORT", "0".into()),
+        ("PDS_JWT_SECRET", "b0f4c9c5a1d2e3f4a5b6c7d8e9f0a1b2".into()),
+        ("PDS_ADMIN_PASSWORD", "00112233445566778899aabbccddeeff".into()),
+        (
+            "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
+            "3ee68ca9bcbb3a2e3ee68ca9bcbb3a2e3ee68ca9bcbb3a2e3ee68ca9bcbb3a2e".into(),
+        ),
+        ("PDS_DATA_DIRECTORY", path("pds")),
+        ("PDS_BLOBSTORE_DISK_LOCATION", path("pds/blocks")),
+        ("PDS_BLOB_UPLOAD_LIMIT", "104857600".into()),
+        ("PDS_DID_PLC_URL", plc_url.into()),
+        ("PDS_BSKY_APP_VIEW_URL", "https://api.bsky.app".into()),
+        ("PDS_BSKY_APP_VIEW_DID", "did:web:api.bsky.app".into()),
+        ("PDS_REPORT_SERVICE_URL", "https://mod.bsky.app".into()),
+        ("PDS_REPORT_SERVICE_DID", "did:plc:ar7c4by46qjdydhdevvrndac".into()),
+        ("LOG_ENABLED", "true".into()),
+        ("PDS_RATE_LIMITS_ENABLED", "true".into()),
+        ("PDS_INVITE_REQUIRED", "true".into()),
+    ]
+}
+
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    variables.iter().map(|(name, text)| (*name, text.as_str())).collect()
+}
+
+/// A directory that real servers of this machine can use.
+async fn directory(folder: &TempDir) -> (DirectoryServer, String) {
+    let listen = ([127, 0, 0, 1], 0).into();
+    let folder = folder.path().join("directory");
+    let world = World::fake(1);
+    let directory = DirectoryServer::start(listen, &folder, &world, Rates::Free).await;
+    let directory = directory.expect("the directory starts");
+    let url = format!("http://{}", directory.address());
+    (directory, url)
+}
+
+/// Signs somebody up on an official installation and returns their client.
+async fn sign_up(visitor: &Client) -> (Client, String) {
+    let admin = visitor
+        .with_header("authorization", "Basic YWRtaW46MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=");
+    let code = admin
+        .procedure("com.atproto.server.createInviteCode", &json!({ "useCount": 1 }))
+        .await
+        .ok();
+    let input = json!({
+        "handle": "alice.pds.example.com",
+        "email": "alice@mail.test",
+        "password": "alice's password",
+        "inviteCode": code["code"],
+    });
+    let session = visitor.procedure("com.atproto.server.createAccount", &input).await.ok();
+    let token = session["accessJwt"].as_str().expect("a token is text").to_owned();
+    (visitor.with_token(&token), token)
+}
+
+#[test]
+fn every_fault_of_the_settings_is_named_at_once_and_no_secret_is() {
+    let output = Process::run(
+        &["serve"],
+        &[
+            ("FREEHOLD_SERVER_PORT", "70000"),
+            ("FREEHOLD_SERVER_HOSTNAME", "https://pds.example.com/"),
+            ("FREEHOLD_DATABASE_URL", "mysql://root:hunter2@localhost"),
+            ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "hunter2"),
+            ("PDS_WHATEVER", "1"),
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    let wanted = [
+        "server.port (FREEHOLD_SERVER_PORT)",
+        "server.hostname (FREEHOLD_SERVER_HOSTNAME)",
+        "database.url (FREEHOLD_DATABASE_URL)",
+        "secrets.plc_rotation_key (PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX)",
+        "PDS_JWT_SECRET",
+        "PDS_ADMIN_PASSWORD",
+        "PDS_BLOBSTORE_DISK_LOCATION",
+        "PDS_WHATEVER is no variable",
+    ];
+    for part in wanted {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+/// With nothing but the environment of an official installation a server
+/// starts, is that server, and takes an account.
+#[tokio::test]
+async fn an_official_installations_environment_is_enough() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (directory, plc_url) = directory(&folder).await;
+    let variables = official_installation(&folder, &plc_url);
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let visitor = server.visitor();
+    let described = visitor.query("com.atproto.server.describeServer", &[]).await.ok();
+    assert_eq!(described["did"], "did:web:pds.example.com");
+    assert_eq!(described["availableUserDomains"], json!([".pds.example.com"]));
+    assert_eq!(described["inviteCodeRequired"], true);
+    let (alice, token) = sign_up(&visitor).await;
+    let session = alice.query("com.atproto.server.getSession", &[]).await.ok();
+    assert_eq!(session["handle"], "alice.pds.example.com");
+    assert!(folder.path().join("pds/freehold.sqlite").exists());
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    // The secrets are those of the installation, so sessions outlive a restart.
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let again = server.visitor().with_token(&token);
+    again.query("com.atproto.server.getSession", &[]).await.ok();
+    directory.stop().await;
+}
+
+/// A request that has begun when the signal comes is answered; new connections
+/// are refused, and the program ends by itself.
+#[tokio::test]
+async fn a_signal_to_stop_lets_requests_finish() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (directory, plc_url) = directory(&folder).await;
+    let variables = official_installation(&folder, &plc_url);
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let address = server.listening();
+    let (_, token) = sign_up(&Client::new(address)).await;
+    let upload = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).expect("the server listens");
+        let head = format!(
+            "POST /xrpc/com.atproto.repo.uploadBlob HTTP/1.1\r\nHost: pds\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\
+             Expect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("the head is taken");
+        let mut lines = BufReader::new(stream.try_clone().expect("a socket has two ends"));
+        let mut go_on = String::new();
+        // The server asks for the body: the request is in its hands.
+        lines.read_line(&mut go_on).expect("the server answers");
+        assert!(go_on.starts_with("HTTP/1.1 100"), "{go_on}");
+        stream.write_all(b"01234").expect("half of the body is taken");
+        server.signal("TERM");
+        server.until("Stopping");
+        stream.write_all(b"56789").expect("the rest is taken");
+        let mut answer = String::new();
+        lines.read_to_string(&mut answer).expect("the answer ends");
+        assert!(answer.contains("HTTP/1.1 200 OK"), "{answer}");
+        server.until("Stopped");
+        assert_eq!(server.exit_code(), Some(0));
+        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    });
+    tokio::task::spawn_blocking(move || upload.join().expect("all of it held"))
+        .await
+        .expect("the thread is joined");
+    directory.stop().await;
+}
+
+/// The health check of the container asks the server that the settings name.
+#[tokio::test]
+async fn health_is_what_the_server_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().display().to_string();
+    let variables = [("FREEHOLD_SERVER_PORT", "0"), ("FREEHOLD_SERVER_DATA_DIRECTORY", &data)];
+    let mut server = Process::start(&["serve"], &variables);
+    let port = server.listening().port().to_string();
+    let ask = |port: &str| Process::run(&["health"], &[("FREEHOLD_SERVER_PORT", port)]).status;
+    assert_eq!(ask(&port).code(), Some(0));
+    server.signal("INT");
+    assert_eq!(server.exit_code(), Some(0));
+    assert_eq!(ask(&port).code(), Some(1));
+}
