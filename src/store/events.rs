@@ -36,8 +36,10 @@ pub struct Event {
 /// Bytes of events that one [`range`] returns, but for the first event.
 pub const RANGE_BYTES_MAX: usize = 8 << 20;
 
-static SIZES: Sql =
-    Sql::new("SELECT seq, length(bytes) FROM events WHERE seq > $1 ORDER BY seq LIMIT $2");
+static SIZES: Sql = Sql::new(
+    "SELECT seq, CAST(length(bytes) AS BIGINT) FROM events
+     WHERE seq > $1 ORDER BY seq LIMIT $2",
+);
 static RANGE: Sql = Sql::new(
     "SELECT seq, account_id, did, kind, at, bytes FROM events
      WHERE seq > $1 AND seq <= $2 ORDER BY seq",
