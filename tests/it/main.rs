@@ -26,5 +26,7 @@ mod harness;
 
 mod dev;
 mod directory;
+mod identity;
 mod operation;
+mod proxy;
 mod server_description;

@@ -20,6 +20,8 @@ static GENERAL_ERRORS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         "BadJwt",
         "ExpiredToken",
         "Forbidden",
+        "HandleNotAvailable",
+        "InvalidHandle",
         "InvalidRequest",
         "InvalidToken",
         "MethodNotImplemented",

@@ -56,6 +56,11 @@ impl Client {
         self.with_header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
+    /// Returns the same client of a server that was started anew elsewhere.
+    pub fn moved(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// Returns where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
