@@ -1,38 +1,33 @@
 // The official did:plc client against the embedded directory.
 //
-// Usage: node directory.mjs http://localhost:2582
-//
 // Registers identities with keys of both curves, changes each field, ends one
 // and brings it back, and checks every log with the official library.
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 
-// The library is CommonJS and brings the keys it was made with.
+import { P256Keypair, Secp256k1Keypair } from '@atproto/crypto'
+
+// The library is CommonJS and brings the encoding it was made with.
 const require = createRequire(import.meta.url)
 const plc = require('@did-plc/lib')
 const within = createRequire(require.resolve('@did-plc/lib'))
-const { P256Keypair, Secp256k1Keypair } = within('@atproto/crypto')
 const { cidForCbor } = within('@atproto/common')
 
-const url = process.argv[2] ?? 'http://localhost:2582'
-const client = new plc.Client(url)
-const registered = []
+export const title = '@did-plc/lib registers, changes, ends and restores identities'
 
-async function refused(status, doing) {
-  const error = await doing.then(
-    () => assert.fail(`was not refused with ${status}`),
-    (error) => error,
-  )
-  assert.equal(error.status, status, error.message)
-  assert.equal(typeof error.data.message, 'string')
+export async function run(town) {
+  const client = new plc.Client(town.directory)
+  const registered = []
+  for (const Keypair of [Secp256k1Keypair, P256Keypair]) registered.push(await identity(client, Keypair))
+  await refused(404, client.getDocument('did:plc:44ybard66vv44zksje25o7dz'))
+
+  const exported = await everyone(town.directory)
+  for (const did of registered) assert.ok(exported.has(did), `${did} is in the export`)
 }
 
-async function cidOf(operation) {
-  return (await cidForCbor(operation)).toString()
-}
-
-for (const Keypair of [Secp256k1Keypair, P256Keypair]) {
+/** One identity through all that can happen to it. */
+async function identity(client, Keypair) {
   const recovery = await Keypair.create()
   const rotation = await Secp256k1Keypair.create()
   const signing = await Keypair.create()
@@ -43,8 +38,13 @@ for (const Keypair of [Secp256k1Keypair, P256Keypair]) {
     rotationKeys: [recovery.did(), rotation.did()],
     signer: rotation,
   })
-  registered.push(did)
 
+  await change(client, did, { recovery, rotation, signing })
+  await endAndRestore(client, did, { recovery, rotation, Keypair })
+  return did
+}
+
+async function change(client, did, { recovery, rotation, signing }) {
   await client.updateHandle(did, rotation, 'new.test')
   await client.updatePds(did, rotation, 'https://other.example.com')
   await client.updateAtprotoKey(did, recovery, rotation.did())
@@ -61,7 +61,11 @@ for (const Keypair of [Secp256k1Keypair, P256Keypair]) {
   const log = await client.getOperationLog(did)
   assert.deepEqual(await plc.validateOperationLog(did, log), data)
   assert.deepEqual(await client.getLastOp(did), log.at(-1))
+}
 
+async function endAndRestore(client, did, { recovery, rotation, Keypair }) {
+  const data = await client.getDocumentData(did)
+  const log = await client.getOperationLog(did)
   const { sig, ...state } = log.at(-1)
   const prev = await cidOf(log.at(-1))
   await refused(400, client.sendOperation(did, log[0]))
@@ -79,16 +83,27 @@ for (const Keypair of [Secp256k1Keypair, P256Keypair]) {
   for (const { operation, cid } of audit) assert.equal(await cidOf(operation), cid)
 }
 
-await refused(404, client.getDocument('did:plc:44ybard66vv44zksje25o7dz'))
-
-// The whole export, page by page, holds what was registered here.
-const exported = new Set()
-for (let after, page; ; after = page.at(-1).createdAt) {
-  const response = await fetch(`${url}/export?count=5${after ? `&after=${after}` : ''}`)
-  const lines = (await response.text()).split('\n').filter((line) => line !== '')
-  page = lines.map((line) => JSON.parse(line))
-  if (page.length === 0) break
-  for (const { did } of page) exported.add(did)
+/** Every DID of the whole export, read page by page. */
+async function everyone(url) {
+  const exported = new Set()
+  for (let after, page; ; after = page.at(-1).createdAt) {
+    const response = await fetch(`${url}/export?count=5${after ? `&after=${after}` : ''}`)
+    const lines = (await response.text()).split('\n').filter((line) => line !== '')
+    page = lines.map((line) => JSON.parse(line))
+    if (page.length === 0) return exported
+    for (const { did } of page) exported.add(did)
+  }
 }
-for (const did of registered) assert.ok(exported.has(did), `${did} is in the export`)
-console.log(`directory: ${registered.length} identities through the official client`)
+
+async function refused(status, doing) {
+  const error = await doing.then(
+    () => assert.fail(`was not refused with ${status}`),
+    (error) => error,
+  )
+  assert.equal(error.status, status, error.message)
+  assert.equal(typeof error.data.message, 'string')
+}
+
+async function cidOf(operation) {
+  return (await cidForCbor(operation)).toString()
+}
