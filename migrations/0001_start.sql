@@ -9,7 +9,7 @@ CREATE TABLE counters (
     name {TEXT} NOT NULL PRIMARY KEY,
     value {INT} NOT NULL
 ) {STRICT};
-INSERT INTO counters (name, value) VALUES ('account', 0);
+INSERT INTO counters (name, value) VALUES ('account', 0), ('plc_operation', 0);
 
 -- One row: the last seq that was given to an event, and the one before the
 -- group of events that was stored last, which tells a node that another wrote.

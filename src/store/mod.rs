@@ -30,6 +30,8 @@ pub mod preferences;
 pub mod records;
 pub mod sequence;
 pub mod sessions;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 
 pub use accounts::AccountId;

@@ -37,12 +37,12 @@ pub struct Exported {
     pub operation: PlcOperation,
 }
 
+static NEXT_POSITION: Sql =
+    Sql::new("UPDATE counters SET value = value + 1 WHERE name = 'plc_operation'");
 static INSERT: Sql = Sql::new(
     "INSERT INTO plc_operations
         (position, did, number, cid, operation, created_at, nullified_at)
-     SELECT COALESCE(MAX(position), 0) + 1, $1, $2, $3, $4, $5, $6 FROM plc_operations
-     -- SQLite takes ON after a bare FROM for that of a join.
-     WHERE TRUE
+     VALUES ((SELECT value FROM counters WHERE name = 'plc_operation'), $1, $2, $3, $4, $5, $6)
      ON CONFLICT DO NOTHING",
 );
 
@@ -56,6 +56,7 @@ pub fn insert(batch: &mut Batch, new: &PlcOperation) {
         .bind(&new.operation)
         .bind(new.created_at)
         .bind(new.nullified_at);
+    batch.add(NEXT_POSITION.statement());
     batch.add_one(statement, Unmet::PlcLogMoved);
 }
 

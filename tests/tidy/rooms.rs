@@ -28,7 +28,8 @@ const CLOCK_AND_DICE: &[&str] = &[
     "Uuid::new_v4",
 ];
 const WAITING: &[&str] = &["Instant::now", "time::sleep", "thread::sleep", "time::interval"];
-const WAITING_ROOMS: &[&str] = &["src/world/", "src/http/", "src/cli/", "src/app/"];
+const WAITING_ROOMS: &[&str] =
+    &["src/world/", "src/store/engine/deadline.rs", "src/http/", "src/cli/", "src/app/"];
 
 /// Where tasks begin, each with the stop token.
 const SPAWNING: &[&str] = &["tokio::spawn", "task::spawn(", "thread::spawn"];

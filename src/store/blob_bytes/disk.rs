@@ -191,7 +191,7 @@ async fn read_chunk(
     }
 }
 
-/// An upload that is being written to a file.
+/// An upload that comes in to a file.
 #[derive(Debug)]
 pub(super) struct DiskUpload {
     file: File,

@@ -4,6 +4,7 @@
 //! ([`super::Batch`]); below it SQLite through rusqlite or Postgres through
 //! sqlx. On both, commits are joined into groups and numbered by one thread.
 
+mod deadline;
 mod feed;
 mod migrations;
 mod postgres;
@@ -154,7 +155,7 @@ impl Db {
     /// [`StoreError::OutcomeUnknown`].
     pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Commit(commit, reply);
+        let work = Work::Commit(Box::new(commit), reply);
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.put(work).await?,
             Engine::Postgres(postgres) => postgres.put(work).await?,

@@ -33,7 +33,7 @@ pub(super) enum Work {
     /// One statement, whose rows are shown.
     Write(Statement, Show, oneshot::Sender<Result<u64, StoreError>>),
     /// A commit.
-    Commit(Commit, oneshot::Sender<Result<Committed, CommitError>>),
+    Commit(Box<Commit>, oneshot::Sender<Result<Committed, CommitError>>),
 }
 
 /// Work with the room that it takes in the queue.

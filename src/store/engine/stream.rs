@@ -11,8 +11,9 @@ use std::{
 };
 
 use futures_util::Stream;
-use tokio::{runtime::Handle, sync::mpsc, time::Instant};
+use tokio::{runtime::Handle, sync::mpsc};
 
+use super::deadline::Deadline;
 use crate::store::StoreError;
 
 /// Rows that travel together at most.
@@ -71,7 +72,7 @@ impl<T: Send + 'static> RowStream<T> {
 
 impl<T> Scan<T> {
     /// Sends a row, now or with the next ones.
-    pub(super) fn send(&mut self, row: T, bytes: usize, deadline: Instant) -> Result<(), Stop> {
+    pub(super) fn send(&mut self, row: T, bytes: usize, deadline: Deadline) -> Result<(), Stop> {
         self.chunk.push(row);
         self.chunk_bytes += bytes;
         if self.chunk.len() >= CHUNK_ROWS_MAX || self.chunk_bytes >= CHUNK_BYTES_MAX {
@@ -81,23 +82,19 @@ impl<T> Scan<T> {
     }
 
     /// Sends what has not been sent.
-    pub(super) fn flush(&mut self, deadline: Instant) -> Result<(), Stop> {
+    pub(super) fn flush(&mut self, deadline: Deadline) -> Result<(), Stop> {
         self.chunk_bytes = 0;
         let chunk = std::mem::take(&mut self.chunk);
         if chunk.is_empty() {
             return Ok(());
         }
-        if Instant::now() >= deadline {
-            self.fail(StoreError::DeadlinePassed);
-            return Err(Stop);
-        }
-        let sending = tokio::time::timeout_at(deadline, self.chunks.send(chunk));
         // Blocking is fine: a scan has a thread to itself.
-        match Handle::current().block_on(sending) {
+        let sending = deadline.limit(self.chunks.send(chunk));
+        match deadline.check().and_then(|()| Handle::current().block_on(sending)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Stop),
-            Err(_) => {
-                self.fail(StoreError::DeadlinePassed);
+            Err(passed) => {
+                self.fail(passed);
                 Err(Stop)
             }
         }

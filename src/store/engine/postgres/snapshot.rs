@@ -7,11 +7,10 @@ use sqlx::{PgPool, Transaction};
 use tokio::{
     runtime::Handle,
     sync::{Mutex, OwnedSemaphorePermit, Semaphore},
-    time::Instant,
 };
 
 use super::{
-    super::{Read, Row, RowStream, Statement, stream::Scan},
+    super::{Read, Row, RowStream, Statement, deadline::Deadline, stream::Scan},
     statements,
 };
 use crate::store::StoreError;
@@ -20,7 +19,7 @@ use crate::store::StoreError;
 #[derive(Clone, Debug)]
 pub(in crate::store::engine) struct PostgresSnapshot {
     held: Arc<Held>,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 #[derive(Debug)]
@@ -37,7 +36,7 @@ impl PostgresSnapshot {
     ) -> Result<Self, StoreError> {
         let failed = |e| StoreError::engine("beginning a snapshot", e);
         let limit_ms = i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX);
-        let deadline = Instant::now() + deadline;
+        let deadline = Deadline::after(deadline);
         let beginning = async {
             let room = Arc::clone(room).acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -49,8 +48,7 @@ impl PostgresSnapshot {
             limited.map_err(failed)?;
             Ok::<_, StoreError>(Held { tx: Mutex::new(tx), _room: room })
         };
-        let held = tokio::time::timeout_at(deadline, beginning).await;
-        let held = held.map_err(|_| StoreError::DeadlinePassed)??;
+        let held = deadline.limit(beginning).await??;
         Ok(Self { held: Arc::new(held), deadline })
     }
 
@@ -83,7 +81,7 @@ impl PostgresSnapshot {
 /// To whom rows go, and until when.
 struct Sending<'a, T> {
     scan: &'a mut Scan<T>,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 fn scan_rows<T>(
@@ -93,9 +91,7 @@ fn scan_rows<T>(
     sending: Sending<'_, T>,
 ) -> Result<(), StoreError> {
     let Sending { scan, deadline } = sending;
-    if Instant::now() >= deadline {
-        return Err(StoreError::DeadlinePassed);
-    }
+    deadline.check()?;
     // A scan has a thread to itself, which may block.
     let runtime = Handle::current();
     let mut fetching = statements::query(statement).fetch(&mut **tx);

@@ -11,13 +11,10 @@ use std::{
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    super::{BadColumn, Read, Row, RowStream, Statement, stream::Scan},
+    super::{BadColumn, Read, Row, RowStream, Statement, deadline::Deadline, stream::Scan},
     connection::{self, Flow},
 };
 use crate::store::StoreError;
@@ -103,10 +100,9 @@ impl Readers {
         self: &Arc<Self>,
         deadline: Duration,
     ) -> Result<SqliteSnapshot, StoreError> {
-        let deadline = Instant::now() + deadline;
+        let deadline = Deadline::after(deadline);
         let room = Arc::clone(&self.long).acquire_owned();
-        let room = tokio::time::timeout_at(deadline, room).await;
-        let room = room.map_err(|_| StoreError::DeadlinePassed)?.map_err(|_| StoreError::Closed)?;
+        let room = deadline.limit(room).await?.map_err(|_| StoreError::Closed)?;
         let connection = self.connection()?;
         // The state that is seen is that of the first read.
         let begun = connection.execute_batch("BEGIN; SELECT last FROM sequence");
@@ -128,7 +124,7 @@ impl Readers {
     pub(super) fn end_overdue(&self) {
         let open: Vec<_> = self.open.lock().iter().filter_map(Weak::upgrade).collect();
         for held in open {
-            if Instant::now() >= held.deadline {
+            if held.deadline.check().is_err() {
                 held.end();
             }
         }
@@ -159,7 +155,7 @@ pub(in crate::store::engine) struct SqliteSnapshot {
 struct Held {
     connection: Mutex<Option<Connection>>,
     readers: Arc<Readers>,
-    deadline: Instant,
+    deadline: Deadline,
     _room: OwnedSemaphorePermit,
 }
 
@@ -180,10 +176,8 @@ impl Held {
     ) -> Result<T, StoreError> {
         let slot = self.connection.lock();
         let connection = slot.as_ref().ok_or(StoreError::DeadlinePassed)?;
-        match Instant::now() >= self.deadline {
-            true => Err(StoreError::DeadlinePassed),
-            false => work(connection),
-        }
+        self.deadline.check()?;
+        work(connection)
     }
 }
 
@@ -222,7 +216,7 @@ fn scan_rows<T>(
     statement: &Statement,
     read: Read<T>,
     scan: &mut Scan<T>,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Result<(), StoreError> {
     let mut stopped = false;
     let show = |row: &Row<'_>| -> Result<Flow, BadColumn> {

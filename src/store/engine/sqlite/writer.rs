@@ -57,8 +57,12 @@ enum Outcome {
     Unmet(Unmet),
 }
 
-/// Why a group was not made.
-type Failed = StoreError;
+/// Who else is in the transaction of a member.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    None,
+    Others,
+}
 
 impl Writer {
     /// Writes until the queue is closed and empty.
@@ -89,7 +93,7 @@ impl Writer {
 
     /// Runs a group in one transaction, made durable on return. Nothing of it
     /// is left after a failure, not even after a panic.
-    fn try_write(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, Failed> {
+    fn try_write(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
         let run = catch_unwind(AssertUnwindSafe(|| self.transaction(group)));
         let outcomes = run.unwrap_or_else(|_| {
             Err(StoreError::engine("writing", "the writer panicked in a transaction"))
@@ -101,15 +105,15 @@ impl Writer {
         outcomes
     }
 
-    fn transaction(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, Failed> {
+    fn transaction(&mut self, group: &mut [Job]) -> Result<Vec<Outcome>, StoreError> {
         let now_us = (self.now_us)();
         let began = self.last_of_transaction().map_err(|e| StoreError::engine("beginning", e))?;
         let mut last = began;
-        let alone = group.len() == 1;
+        let company = if group.len() == 1 { Company::None } else { Company::Others };
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
             let mut member = Member { connection: &self.connection, now_us, last: &mut last };
-            outcomes.push(member.run(job, alone)?);
+            outcomes.push(member.run(job, company)?);
         }
         let failed = |e| StoreError::engine("making a transaction durable", e);
         if last > began {
@@ -184,10 +188,11 @@ struct Member<'a> {
 
 impl Member<'_> {
     /// Runs a job; one that is refused leaves nothing behind.
-    fn run(&mut self, job: &mut Job, alone: bool) -> Result<Outcome, Failed> {
+    fn run(&mut self, job: &mut Job, company: Company) -> Result<Outcome, StoreError> {
         let failed = |e| StoreError::engine("writing", e);
         // A commit without statements of its own is refused before it writes.
-        let guarded = !alone && !matches!(&job.work, Work::Commit(c, _) if c.batch.is_empty());
+        let plain = matches!(&job.work, Work::Commit(commit, _) if commit.batch.is_empty());
+        let guarded = company == Company::Others && !plain;
         if guarded {
             execute_word(self.connection, "SAVEPOINT member").map_err(failed)?;
         }
@@ -199,7 +204,7 @@ impl Member<'_> {
         }
         match (guarded, refused) {
             (false, false) => {}
-            (false, true) if alone => self.undo_alone().map_err(failed)?,
+            (false, true) if company == Company::None => self.undo_alone().map_err(failed)?,
             (false, true) => {}
             (true, false) => execute_word(self.connection, "RELEASE member").map_err(failed)?,
             (true, true) => {
@@ -216,7 +221,7 @@ impl Member<'_> {
         execute_word(self.connection, "BEGIN IMMEDIATE")
     }
 
-    fn statements(&mut self, work: &mut Work) -> Result<Outcome, Failed> {
+    fn statements(&mut self, work: &mut Work) -> Result<Outcome, StoreError> {
         let failed = |e| StoreError::engine("writing", e);
         match work {
             Work::Run(batch, _) => {
