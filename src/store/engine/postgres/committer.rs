@@ -38,8 +38,8 @@ pub(super) struct Committer {
     pub(super) now_us: NowUs,
     /// The connection and its session; `None` when it was lost.
     pub(super) link: Option<Link>,
-    /// The last number that we gave, to notice that another node gave some.
-    pub(super) last: Option<u64>,
+    /// The last number that we know of, to notice that another node gave some.
+    pub(super) last: u64,
 }
 
 /// A connection that commits.
@@ -204,7 +204,7 @@ impl Committer {
 
     /// Tells the feed first, in order, then the members.
     fn answer(&mut self, group: Vec<Job>, ended: Ended) {
-        if ended.previous.is_some() && ended.previous != self.last {
+        if ended.previous.is_some_and(|previous| previous != self.last) {
             self.feeding.tell_missed();
         }
         let mut events: Vec<Arc<Event>> = Vec::new();
@@ -215,7 +215,7 @@ impl Committer {
         }
         events.sort_by_key(|event| event.seq);
         self.feeding.tell(&events);
-        self.last = events.last().map(|event| event.seq).or(self.last);
+        self.last = events.last().map_or(self.last, |event| event.seq);
         let jobs = group.into_iter().filter(|job| matches!(job.work, Work::Commit(..)));
         for (job, outcome) in jobs.zip(ended.outcomes) {
             let Work::Commit(_, reply) = job.work else { continue };

@@ -22,7 +22,7 @@ use super::{
     migrations,
     queue::{self, Queue, Show, Work},
 };
-use crate::store::{Batch, StoreError, error::RunError};
+use crate::store::{Batch, StoreError, committer::LAST_SEQ, error::RunError};
 use committer::Committer;
 use statements::doing;
 
@@ -60,6 +60,7 @@ impl Postgres {
         let options = options(url)?;
         let opened = Self::connect(&options, settings).await?;
         opened.migrate().await?;
+        let last = opened.row(&LAST_SEQ.statement(), |row| row.at(0)).await?;
         let (queue, waiting) = queue::queue();
         let committer = Committer {
             options: committing(options),
@@ -67,7 +68,7 @@ impl Postgres {
             feeding,
             now_us,
             link: None,
-            last: None,
+            last: last.unwrap_or(0),
         };
         *opened.thread.lock() = Some(start(committer)?);
         *opened.queue.write() = Some(Arc::new(queue));
