@@ -29,4 +29,8 @@ mod directory;
 mod identity;
 mod operation;
 mod proxy;
+mod repo_bad_input;
+mod repo_blobs;
+mod repo_import;
+mod repo_records;
 mod server_description;
