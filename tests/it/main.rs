@@ -27,6 +27,7 @@ mod harness;
 mod dev;
 mod directory;
 mod identity;
+mod journeys;
 mod operation;
 mod proxy;
 mod repo_bad_input;

@@ -50,6 +50,11 @@ impl Town {
 }
 
 impl Owner {
+    /// Returns the same person, who calls the server where it listens now.
+    pub fn on(&self, town: &Town) -> Self {
+        Self { client: self.client.moved(town.address()), ..self.clone() }
+    }
+
     /// Creates a record and returns the answer.
     pub async fn create(&self, collection: &str, record: &Value) -> Answer {
         let input = json!({ "repo": self.did, "collection": collection, "record": record });

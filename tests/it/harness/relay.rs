@@ -17,6 +17,7 @@ use freehold::atproto::event::{
 use freehold::atproto::lexicon::Catalog;
 use freehold::atproto::syntax::{Did, Nsid, Tid};
 use freehold::repo::{BlockMap, Blocks, Commit, Tree, car, proof};
+use freehold::store::events;
 use futures_util::StreamExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
@@ -88,15 +89,20 @@ impl Relay {
             let packet = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             match packet.expect("an event comes in time")? {
                 Ok(Packet::Binary(frame)) => return Some(self.take(town, &frame).await),
-                Ok(Packet::Close(_)) | Err(_) => return None,
+                Ok(Packet::Close(_)) => return None,
                 Ok(_) => {}
+                Err(error) => {
+                    eprintln!("the stream broke: {error}");
+                    return None;
+                }
             }
         }
     }
 
     /// Reads everything that has happened up to now.
     pub async fn catch_up(&mut self, town: &Town) -> Vec<Message> {
-        let head = town.server().services().sequencer.head();
+        let db = &town.server().services().store.db;
+        let head = events::last_seq(db).await.expect("the log is readable");
         let mut messages = Vec::new();
         while self.seq < head {
             messages.push(self.next(town).await.expect("the stream goes on"));
