@@ -64,6 +64,11 @@ pub(super) fn start(config: &Config, services: &Arc<Services>, feed: EventFeed, 
         let services = all.clone();
         async move { Ok(services.blobs.sweep().await?) }
     });
+    let identity = services.identity.clone();
+    tasks.run("refresh identities in use", async move {
+        identity.keep_fresh().await;
+        Ok(())
+    });
     let all = services.clone();
     tasks.every("forget old identities", DELETE_OLD_DOCUMENTS_EVERY, move || {
         let services = all.clone();

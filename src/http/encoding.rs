@@ -4,6 +4,8 @@
 //! from the end. Limits are the reader's and count what comes out, so that a
 //! small file which grows without end is refused like a large one.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -53,8 +55,9 @@ async fn without(encoding: String, body: Body) -> Result<Body, XrpcError> {
     let value = HeaderValue::from_str(&encoding).map_err(|_| unsupported(&encoding))?;
     let mut request = Request::new(body);
     request.headers_mut().insert(header::CONTENT_ENCODING, value);
-    let hand_back = tower::service_fn(async |request: Request<DecompressionBody<Body>>| {
-        Ok::<_, std::convert::Infallible>(Response::new(Body::new(request.into_body())))
+    // Not an async closure: those make the compiler's incremental builds break down.
+    let hand_back = tower::service_fn(|request: Request<DecompressionBody<Body>>| {
+        std::future::ready(Ok::<_, Infallible>(Response::new(Body::new(request.into_body()))))
     });
     let Ok(response) = RequestDecompression::new(hand_back).oneshot(request).await;
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {

@@ -345,8 +345,8 @@ impl Service {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let listener = listener.expect("a port");
         town.world.http.route(host, listener.local_addr().expect("an address"));
-        // It ends with the test's runtime.
-        tokio::task::spawn(async move { axum::serve(listener, router).await });
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        tokio::spawn(async move { axum::serve(listener, router).await });
         Self { host, state }
     }
 

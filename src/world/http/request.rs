@@ -271,9 +271,13 @@ pub(super) fn client(checked: Option<Checked>) -> reqwest::Client {
 
 fn tls() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring speaks the default versions of TLS")
         .with_root_certificates(roots)
-        .with_no_client_auth()
+        .with_no_client_auth();
+    // Many calls to one service then share a connection.
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    tls
 }
