@@ -35,3 +35,5 @@ mod repo_blobs;
 mod repo_import;
 mod repo_records;
 mod server_description;
+mod sync_repos;
+mod sync_stream;

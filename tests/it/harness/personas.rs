@@ -47,6 +47,16 @@ impl Town {
         let client = visitor.with_token(&text("accessJwt"));
         Owner { did: text("did"), handle, password, client, refresh_jwt: text("refreshJwt") }
     }
+
+    /// Opens a new session: the old one has run out, or the server moved.
+    pub async fn log_in(&self, owner: &Owner) -> Owner {
+        let input = json!({ "identifier": owner.handle, "password": owner.password });
+        let visitor = self.visitor();
+        let session = visitor.procedure("com.atproto.server.createSession", &input).await.ok();
+        let text = |key: &str| session[key].as_str().unwrap_or_default().to_owned();
+        let client = visitor.with_token(&text("accessJwt"));
+        Owner { client, refresh_jwt: text("refreshJwt"), ..owner.clone() }
+    }
 }
 
 impl Owner {

@@ -99,6 +99,29 @@ impl Relay {
         }
     }
 
+    /// Reads the next `count` messages.
+    pub async fn read(&mut self, town: &Town, count: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            messages.push(self.next(town).await.expect("the stream goes on"));
+        }
+        messages
+    }
+
+    /// Reads the end of the stream: the code of the close frame, nothing if the
+    /// line was cut.
+    pub async fn end(&mut self) -> Option<u16> {
+        loop {
+            let packet = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+            match packet.expect("the stream ends in time") {
+                Some(Ok(Packet::Close(reason))) => return reason.map(|reason| reason.code.into()),
+                Some(Ok(Packet::Ping(_) | Packet::Pong(_))) => {}
+                Some(Ok(other)) => panic!("the stream goes on: {other:?}"),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
     /// Reads everything that has happened up to now.
     pub async fn catch_up(&mut self, town: &Town) -> Vec<Message> {
         let db = &town.server().services().store.db;
