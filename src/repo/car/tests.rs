@@ -8,7 +8,7 @@ const LIMITS: Limits = Limits { block_bytes_max: 1_000, total_bytes_max: 100_000
 /// An archive, its root and its blocks.
 type Sample = (Vec<u8>, Cid, Vec<(Cid, Vec<u8>)>);
 
-fn sample() -> (Vec<u8>, Cid, Vec<(Cid, Vec<u8>)>) {
+fn sample() -> Sample {
     let blocks: Vec<(Cid, Vec<u8>)> = [&b"\xa0"[..], &[7; 300], b"", b"\xa0"]
         .iter()
         .map(|block| (Cid::of_dag_cbor(block), block.to_vec()))

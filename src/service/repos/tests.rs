@@ -16,7 +16,7 @@ use crate::{
     repo::{BlockMap, Blocks, car, proof},
     service::keys::AccountKeys,
     store::{
-        Batch, BlobBytes, Commit, Db, DbSettings, Location,
+        Batch, BlobBytes, Commit, Db, DbSettings, Location, RecordPut, RepoChange,
         accounts::{self, NewAccount},
         blobs::{self, NewBlob},
         events, heads,
@@ -32,7 +32,7 @@ struct House {
     store: Store,
     world: World,
     owner: Owner,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl House {
@@ -48,7 +48,7 @@ impl House {
         let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().expect("a DID");
         let account = accounts::allocate_id(&store.db).await.expect("an id");
         let owner = Owner { account, did };
-        let house = Self { repos, store, world, owner, folder };
+        let house = Self { repos, store, world, owner, _folder: folder };
         house.settle().await;
         house
     }
@@ -454,16 +454,15 @@ async fn two_servers_race_and_both_arrive() {
 async fn a_tree_that_is_not_the_signed_one_is_corrupt() {
     let house = House::build().await;
     house.create(A, post("one")).await.expect("creates");
-    house.store.db.close().await;
-    let file = house.folder.path().join("test.sqlite");
-    let sqlite = rusqlite::Connection::open(&file).expect("opens");
-    sqlite.execute("DELETE FROM records", []).expect("somebody meddles");
-    drop(sqlite);
-    let clock = house.world.clock.clone();
-    let settings = DbSettings::new(Location::Sqlite(file));
-    let db = Db::open(settings, Arc::new(move || clock.now_us())).await.expect("opens");
-    let store = Store { db, blobs: BlobBytes::memory() };
-    let repos = open(&store, &house.world);
+    let head = house.head().await;
+    let value = data::from_json_value(&post("meddled")).expect("the data model").encode();
+    let meddled = RecordPut { path: path(C), cid: Cid::of_dag_cbor(&value), value: value.into() };
+    let repo =
+        RepoChange { old: Some(head.commit_cid), head, puts: vec![meddled], deletes: Vec::new() };
+    let account = house.owner.account;
+    let commit = Commit { account, batch: Batch::new(), repo: Some(repo), frames: Vec::new() };
+    house.store.db.commit(commit).await.expect("commits");
+    let repos = open(&house.store, &house.world);
     let refused = repos.create_record(&house.owner, draft(B, post("two")), None).await;
     assert!(matches!(refused, Err(RepoError::Store(StoreError::Corrupt { .. }))));
 }
