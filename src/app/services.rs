@@ -48,36 +48,9 @@ impl Wiring<'_> {
         let service_auth = ServiceAuth::new(store.db.clone(), keys.clone(), world.clone());
         let limits = RepoLimits::default();
         let repos = Arc::new(Repos::new(store.clone(), keys.clone(), world.clone(), limits));
-        let tokens = Tokens::new(keyring.jwt_secret.reveal().as_bytes(), host.service_did.clone());
-        let passwords = Passwords::new(world.entropy.clone());
-        let parts = SessionParts {
-            store: store.clone(),
-            world: world.clone(),
-            identity: identity.clone(),
-            passwords: passwords.clone(),
-            tokens: tokens.clone(),
-        };
-        let login_time_min = config.accounts.login_time_min;
-        let sessions = Arc::new(Sessions::new(parts, SessionSettings { login_time_min }));
-        let parts = AccountParts {
-            store: store.clone(),
-            world: world.clone(),
-            host: host.clone(),
-            identity: identity.clone(),
-            keys: keys.clone(),
-            repos: repos.clone(),
-            passwords,
-            sessions: sessions.clone(),
-        };
-        let accounts = Accounts::new(parts, account_settings(config));
-        let parts = CallerParts {
-            store: store.clone(),
-            world: world.clone(),
-            identity: identity.clone(),
-            tokens,
-            service_did: host.service_did.clone(),
-        };
-        let callers = Callers::new(parts, keyring.admin_password.reveal());
+        let ground = Ground { store, world, host, identity, keys, repos };
+        let People { accounts, sessions, callers } = ground.people(config, &keyring);
+        let Ground { store, world, host, identity, keys, repos } = ground;
         let settings = sequencer_settings(config);
         let stop = tasks.stop_token();
         let (sequencer, feed) =
@@ -127,6 +100,60 @@ impl Wiring<'_> {
             world,
         };
         Ok((services, feed))
+    }
+}
+
+/// What the services about people stand on.
+struct Ground {
+    store: Store,
+    world: World,
+    host: Host,
+    identity: Arc<Identity>,
+    keys: AccountKeys,
+    repos: Arc<Repos>,
+}
+
+/// The services about people: who they are, and who calls.
+struct People {
+    accounts: Accounts,
+    sessions: Arc<Sessions>,
+    callers: Callers,
+}
+
+impl Ground {
+    fn people(&self, config: &Config, keyring: &Keyring) -> People {
+        let tokens =
+            Tokens::new(keyring.jwt_secret.reveal().as_bytes(), self.host.service_did.clone());
+        let passwords = Passwords::new(self.world.entropy.clone());
+        let parts = SessionParts {
+            store: self.store.clone(),
+            world: self.world.clone(),
+            identity: self.identity.clone(),
+            passwords: passwords.clone(),
+            tokens: tokens.clone(),
+        };
+        let login_time_min = config.accounts.login_time_min;
+        let sessions = Arc::new(Sessions::new(parts, SessionSettings { login_time_min }));
+        let parts = AccountParts {
+            store: self.store.clone(),
+            world: self.world.clone(),
+            host: self.host.clone(),
+            identity: self.identity.clone(),
+            keys: self.keys.clone(),
+            repos: self.repos.clone(),
+            passwords,
+            sessions: sessions.clone(),
+        };
+        let accounts = Accounts::new(parts, account_settings(config));
+        let parts = CallerParts {
+            store: self.store.clone(),
+            world: self.world.clone(),
+            identity: self.identity.clone(),
+            tokens,
+            service_did: self.host.service_did.clone(),
+        };
+        let callers = Callers::new(parts, keyring.admin_password.reveal());
+        People { accounts, sessions, callers }
     }
 }
 

@@ -54,11 +54,14 @@ fn stands_in(source: &Source, places: &[&str]) -> bool {
     places.iter().any(|place| source.path.starts_with(place))
 }
 
-/// Finds `word` where it is not the end of a longer one.
+/// Finds `word` where it is not part of a longer one.
 fn names(code: &str, word: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     code.match_indices(word).any(|(at, _)| {
-        let before = code[..at].chars().next_back().unwrap_or(' ');
-        !before.is_alphanumeric() && before != '_'
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        let is_open = word.ends_with(|last: char| !last.is_alphanumeric());
+        !is_part(before) && (is_open || !is_part(after))
     })
 }
 
@@ -68,7 +71,7 @@ fn a_crate_stays_in_its_room() {
     for (name, places) in CRATES {
         let paths = [format!("{name}::"), format!("use {name};")];
         for source in house().filter(|source| !stands_in(source, places)) {
-            for (index, line) in source.lines.iter().enumerate() {
+            for (index, line) in source.production() {
                 if paths.iter().any(|path| names(&line.code, path)) {
                     let rule = format!("{name} is used only in {}", places.join(", "));
                     breaches.push(source.breach(index, rule));
@@ -83,7 +86,7 @@ fn a_crate_stays_in_its_room() {
 fn sql_stands_only_in_the_store() {
     let mut breaches = Vec::new();
     for source in house().filter(|source| !stands_in(source, &["src/store/"])) {
-        for (index, line) in source.lines.iter().enumerate() {
+        for (index, line) in source.production() {
             let is_sql =
                 |text: &&String| SQL.iter().any(|word| text.trim_start().starts_with(word));
             if line.texts.iter().any(|text| is_sql(&text)) {

@@ -181,7 +181,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`CreateError`].
-    // spec: account#account-migration
+    // spec: account#pds-account-migration
     pub async fn admit(&self, sign_up: &SignUp, who: &Verified) -> Result<Created, CreateError> {
         if accounts::find_by_did(&self.store.db, &who.did).await?.is_some() {
             return Err(CreateError::Exists);
@@ -307,7 +307,7 @@ impl Accounts {
     /// What the network is told of a new account: who it is, that it is served,
     /// what it holds. In this order: a relay takes no commit of an account that
     /// it does not know to be active.
-    // spec: account#lifecycle
+    // spec: account#hosting-status-propagation
     fn announcement(&self, making: &Making<'_>, commit: Frame) -> Vec<Frame> {
         let time = self.world.clock.now();
         let (did, handle) = (making.did.clone(), making.checked.permitted.handle().clone());

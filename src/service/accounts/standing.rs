@@ -104,7 +104,7 @@ impl Accounts {
     /// # Errors
     /// [`StandingError::Identity`] when the DID still names another server or
     /// key.
-    // spec: account#account-migration
+    // spec: account#pds-account-migration
     pub async fn activate(&self, actor: &Actor) -> Result<(), StandingError> {
         let account = self.find(actor).await?;
         if account.status() == Status::Active {

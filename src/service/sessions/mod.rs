@@ -5,8 +5,9 @@
 //! within the grace gives the same next one, so that a client whose connection
 //! broke at the wrong moment is not logged out.
 //!
-//! Spec: <https://atproto.com/specs/xrpc#legacy-authentication>
+//! Spec: <https://atproto.com/specs/xrpc#authentication>
 
+mod error;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use subtle::ConstantTimeEq;
 use super::app_passwords;
 use super::grants::{Actor, Grant};
 use super::identity::{Freshness, Identity};
-use super::passwords::{self, PasswordError, Passwords, Verdict};
+use super::passwords::{self, Passwords, Verdict};
 use crate::atproto::Moment;
 use crate::atproto::syntax::{Did, normalize_handle};
 use crate::store::accounts::{self, Account, Status};
@@ -27,6 +28,7 @@ use crate::store::app_passwords::Power;
 use crate::store::sessions::{self, Session};
 use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet, nonces};
 use crate::world::World;
+pub use error::SessionError;
 use tokens::{AccessToken, Expiry, REFRESH_MS, RefreshToken, TokenError, Tokens};
 
 /// How long a refresh token may be used again after its first use.
@@ -96,42 +98,6 @@ pub struct Credential {
     pub grant: Grant,
     /// The name of the app password, if it was one.
     pub app_password: Option<String>,
-}
-
-/// Why there is no session.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// No such account, or not its password: nobody is told which.
-    #[error("Invalid identifier or password")]
-    Wrong,
-    /// Longer than any password.
-    #[error("Password too long. Consider resetting your password.")]
-    PasswordTooLong,
-    /// The operator took the account down.
-    #[error("Account has been taken down")]
-    TakenDown,
-    /// The token is refused.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The token was good, and its session has ended.
-    #[error("Token has been revoked")]
-    Revoked,
-    /// Passwords cannot be checked now.
-    #[error(transparent)]
-    Password(#[from] PasswordError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<RunError> for SessionError {
-    fn from(error: RunError) -> Self {
-        match error {
-            // The account went between being found and being written to.
-            RunError::Unmet(_) => Self::Revoked,
-            RunError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 /// What [`Sessions`] works with.
