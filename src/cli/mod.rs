@@ -4,6 +4,7 @@
 //! it does, when one wants it and what it leaves behind. Commands print what
 //! was asked for on standard output; everything else is the log.
 
+mod check;
 mod config;
 mod dev;
 mod failure;
@@ -41,6 +42,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Check(check::Check),
     Dev(dev::Dev),
     #[command(subcommand)]
     Config(config::Config),
@@ -66,6 +68,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let settings = arguments.settings;
     match arguments.command {
         Command::Serve(command) => command.run(&settings),
+        Command::Check(command) => command.run(&settings),
         Command::Dev(command) => command.run(),
         Command::Config(command) => command.run(&settings),
         Command::Firehose(command) => command.run(),

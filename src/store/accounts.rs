@@ -10,7 +10,7 @@ use crate::atproto::{
 };
 
 use super::{
-    Batch, Db, StoreError,
+    Batch, Db, Snapshot, StoreError,
     batch::Unmet,
     engine::{BadColumn, Row, Sql},
 };
@@ -203,6 +203,15 @@ static LIST: Sql = Sql::new(
 /// Lists accounts in the order of their keys, after `after`.
 pub async fn list(db: &Db, after: AccountId, limit: u32) -> Result<Vec<Account>, StoreError> {
     db.rows(LIST.bind(after).bind(limit), account).await
+}
+
+/// Lists accounts as a snapshot sees them.
+pub async fn list_in(
+    snapshot: &Snapshot,
+    after: AccountId,
+    limit: u32,
+) -> Result<Vec<Account>, StoreError> {
+    snapshot.rows(LIST.bind(after).bind(limit), account).await
 }
 
 static LIST_DELETE_DUE: Sql = Sql::new(

@@ -16,7 +16,7 @@ use crate::atproto::{
 };
 
 use super::{
-    AccountId, Batch, Db, StoreError,
+    AccountId, Batch, Db, RowStream, Snapshot, StoreError,
     batch::Unmet,
     engine::{BadColumn, Row, Sql},
 };
@@ -261,6 +261,35 @@ static LIST: Sql = Sql::new(
 pub async fn list(db: &Db, account: AccountId, page: &BlobPage) -> Result<Vec<Blob>, StoreError> {
     let statement = LIST.bind(account).bind(page.after()).bind(page.limit);
     db.rows(statement, blob).await
+}
+
+/// Lists the blobs of an account as a snapshot sees them.
+pub async fn list_in(
+    snapshot: &Snapshot,
+    account: AccountId,
+    page: &BlobPage,
+) -> Result<Vec<Blob>, StoreError> {
+    let statement = LIST.bind(account).bind(page.after()).bind(page.limit);
+    snapshot.rows(statement, blob).await
+}
+
+/// A record's reference to a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlobRefRow {
+    /// The record, as `collection/rkey`.
+    pub path: String,
+    /// The blob.
+    pub cid: Cid,
+}
+
+static STREAM_REFS: Sql =
+    Sql::new("SELECT path, cid FROM blob_refs WHERE account_id = $1 ORDER BY path, cid");
+
+/// Streams an account's references from records to blobs, by record.
+pub fn stream_refs(snapshot: &Snapshot, account: AccountId) -> RowStream<BlobRefRow> {
+    snapshot.stream(STREAM_REFS.bind(account), |row| {
+        Ok(BlobRefRow { path: row.at(0)?, cid: row.at(1)? })
+    })
 }
 
 /// How many blobs an account has and should have.

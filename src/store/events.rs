@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use crate::atproto::{Moment, event::EventKind, syntax::Did};
 
 use super::{
-    AccountId, Db, StoreError,
+    AccountId, Db, RowStream, Snapshot, StoreError,
     engine::{BadColumn, Row, Sql},
 };
 
@@ -75,6 +75,14 @@ pub async fn range(db: &Db, after: u64, limit: u32) -> Result<Vec<Event>, StoreE
         None => Ok(Vec::new()),
         Some(last) => db.rows(RANGE.bind(after).bind(last), event).await,
     }
+}
+
+static STREAM: Sql =
+    Sql::new("SELECT seq, account_id, did, kind, at, bytes FROM events ORDER BY seq");
+
+/// Streams the whole log in order.
+pub fn stream(snapshot: &Snapshot) -> RowStream<Event> {
+    snapshot.stream(STREAM.statement(), event)
 }
 
 static FIRST: Sql = Sql::new("SELECT seq, at FROM events WHERE seq > $1 ORDER BY seq LIMIT 1");

@@ -6,7 +6,7 @@
 use crate::atproto::{Moment, syntax::Did};
 
 use super::{
-    AccountId, Batch, Db, StoreError,
+    AccountId, Batch, Db, Snapshot, StoreError,
     batch::Unmet,
     engine::{BadColumn, Row, Sql},
 };
@@ -45,6 +45,14 @@ static FIND: Sql =
 /// Finds the signing key of an account.
 pub async fn find(db: &Db, account: AccountId) -> Result<Option<SealedKey>, StoreError> {
     db.row(FIND.bind(account), sealed_key).await
+}
+
+/// Finds the signing key of an account as a snapshot sees it.
+pub async fn find_in(
+    snapshot: &Snapshot,
+    account: AccountId,
+) -> Result<Option<SealedKey>, StoreError> {
+    snapshot.row(FIND.bind(account), sealed_key).await
 }
 
 static RESERVE: Sql = Sql::new(

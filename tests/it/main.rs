@@ -24,6 +24,7 @@
 #[macro_use]
 mod harness;
 
+mod consistency;
 mod dev;
 mod directory;
 mod identity;

@@ -29,8 +29,7 @@ use crate::{
     },
     repo::{Commit, car::CarError, verify::VerifyError},
     store::{
-        Batch, Store, StoreError,
-        accounts,
+        Batch, Store, StoreError, accounts,
         blobs::{self, GoneRef},
     },
     world::World,

@@ -16,6 +16,7 @@ mod stream;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::TryStreamExt;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -273,6 +274,15 @@ impl Snapshot {
             View::Sqlite(snapshot) => snapshot.row(&statement, read).await,
             View::Postgres(snapshot) => snapshot.row(&statement, read).await,
         }
+    }
+
+    /// Reads rows. Not while a stream of the same snapshot runs.
+    pub(in crate::store) async fn rows<T: Send + 'static>(
+        &self,
+        statement: Statement,
+        read: Read<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.stream(statement, read).try_collect().await
     }
 
     pub(in crate::store) fn stream<T: Send + 'static>(

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use freehold::app::Server;
-use freehold::config::{Config, Sources};
+use freehold::config::{Config, Database, Sources};
 use freehold::dev::DirectoryServer;
+use freehold::service::check::{self, Depth, Report};
 use freehold::service::directory::Rates;
+use freehold::store::{BlobBytes, Db, Store};
 use freehold::world::World;
 use tempfile::TempDir;
 
@@ -30,6 +32,8 @@ pub struct Town {
     server: Option<Server>,
     directory: Option<DirectoryServer>,
     variables: Vec<(String, String)>,
+    /// The story has damaged the store on purpose.
+    damaged: bool,
     folder: TempDir,
     /// Goes when the server and its folder have gone.
     _database: Option<TestDatabase>,
@@ -60,8 +64,16 @@ impl Town {
             variables.push(("FREEHOLD_DATABASE_URL".to_owned(), database.url()));
         }
         let directory = Some(directory(&world, folder.path()).await);
-        let mut town =
-            Self { world, engine, server: None, directory, variables, folder, _database: database };
+        let mut town = Self {
+            world,
+            engine,
+            server: None,
+            directory,
+            variables,
+            damaged: false,
+            folder,
+            _database: database,
+        };
         town.start().await;
         town
     }
@@ -129,8 +141,47 @@ impl Town {
         self.directory.as_ref().expect("the directory runs until the end")
     }
 
+    /// Checks whether what the store holds holds together, to the last byte;
+    /// also beside the running server.
+    pub async fn check(&self) -> Report {
+        let config = self.config();
+        let db = Db::open_to_read(freehold::app::database(&config)).await;
+        let blobs = BlobBytes::disk_to_read(config.blobs.directory.clone()).await;
+        let store = Store { db: db.expect("it opens"), blobs: blobs.expect("it opens") };
+        let report = check::run(&store, self.world.clock.now(), Depth::Deep).await;
+        store.db.close().await;
+        report.expect("everything can be read")
+    }
+
+    /// Runs SQL on the database of the stopped server, behind the store's back;
+    /// the story ends without the check of what it left.
+    pub async fn damage(&mut self, sql: &str) {
+        self.stop().await;
+        self.damaged = true;
+        if let Some(database) = &self._database {
+            use sqlx::ConnectOptions;
+            let options: sqlx::postgres::PgConnectOptions = database.url().parse().expect("a URL");
+            let mut connection = options.connect().await.expect("Postgres answers");
+            let sql = sqlx::AssertSqlSafe(sql.to_owned());
+            sqlx::raw_sql(sql).execute(&mut connection).await.expect("it is SQL");
+            return;
+        }
+        let Database::Sqlite { path } = &self.config().database else { unreachable!("no other") };
+        let connection = rusqlite::Connection::open(path).expect("the file opens");
+        connection.execute_batch(sql).expect("it is SQL");
+    }
+
+    fn config(&self) -> Config {
+        let sources = Sources { file: None, variables: self.variables.clone() };
+        Config::load(&sources).expect("the town's settings are right").config
+    }
+
     async fn close(mut self) {
         self.stop().await;
+        if !self.damaged {
+            let report = self.check().await;
+            assert!(report.is_clean(), "{report}");
+        }
         if let Some(directory) = self.directory.take() {
             directory.stop().await;
         }
