@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use futures_util::StreamExt;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 use tokio_tungstenite::tungstenite::{Message as Packet, protocol::WebSocketConfig};
 use url::Url;
@@ -87,8 +88,9 @@ enum Reader {
     Gone,
 }
 
-fn show(line: &Json) -> std::io::Result<Reader> {
-    match writeln!(std::io::stdout().lock(), "{line}") {
+fn show(line: &Line) -> std::io::Result<Reader> {
+    let text = serde_json::to_string(line)?;
+    match writeln!(std::io::stdout().lock(), "{text}") {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
         Err(error) => Err(error),
@@ -118,47 +120,62 @@ fn stream_url(text: &str, cursor: Option<u64>) -> Option<Url> {
     Some(url)
 }
 
-/// Says in JSON what a frame says.
-fn describe(frame: &[u8]) -> Json {
-    match Message::decode(frame) {
-        Ok(Message::Commit(seq, event)) => {
-            let mut line = head("commit", seq, &event.did, event.time);
-            let records = records(&event);
-            let ops = event.ops.iter().map(|op| operation(op, &records));
-            line["rev"] = json!(event.rev.as_str());
-            line["commit"] = json!(event.commit);
-            line["ops"] = ops.collect();
-            line
-        }
-        Ok(Message::Sync(seq, event)) => {
-            let mut line = head("sync", seq, &event.did, event.time);
-            line["rev"] = json!(event.rev.as_str());
-            line
-        }
-        Ok(Message::Identity(seq, event)) => {
-            let mut line = head("identity", seq, &event.did, event.time);
-            line["handle"] = json!(event.handle.as_ref().map(|handle| handle.as_str()));
-            line
-        }
-        Ok(Message::Account(seq, event)) => {
-            let mut line = head("account", seq, &event.did, event.time);
-            line["active"] = json!(event.status.is_active());
-            line["status"] = json!(event.status.word());
-            line
-        }
-        Ok(Message::Info { name, message }) => {
-            json!({ "kind": "info", "name": name, "message": message })
-        }
-        Ok(Message::Error { name, message }) => {
-            json!({ "kind": "error", "name": name, "message": message })
-        }
-        Ok(Message::Unknown(kind)) => json!({ "kind": kind }),
-        Err(error) => json!({ "kind": "unreadable", "message": error.to_string() }),
+/// One printed line: what is common to all events first, so that lines can be
+/// compared by eye.
+#[derive(Serialize)]
+struct Line {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did: Option<Did>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Moment>,
+    #[serde(flatten)]
+    rest: Json,
+}
+
+impl Line {
+    fn of_event(kind: &str, seq: u64, (did, time): (Did, Moment), rest: Json) -> Self {
+        Self { kind: kind.to_owned(), seq: Some(seq), did: Some(did), time: Some(time), rest }
+    }
+
+    fn of_notice(kind: impl Into<String>, rest: Json) -> Self {
+        Self { kind: kind.into(), seq: None, did: None, time: None, rest }
     }
 }
 
-fn head(kind: &str, seq: u64, did: &Did, time: Moment) -> Json {
-    json!({ "kind": kind, "seq": seq, "did": did.as_str(), "time": time })
+/// Says in JSON what a frame says.
+fn describe(frame: &[u8]) -> Line {
+    match Message::decode(frame) {
+        Ok(Message::Commit(seq, event)) => {
+            let records = records(&event);
+            let ops: Json = event.ops.iter().map(|op| operation(op, &records)).collect();
+            let rest = json!({ "rev": event.rev.as_str(), "commit": event.commit, "ops": ops });
+            Line::of_event("commit", seq, (event.did, event.time), rest)
+        }
+        Ok(Message::Sync(seq, event)) => {
+            let rest = json!({ "rev": event.rev.as_str() });
+            Line::of_event("sync", seq, (event.did, event.time), rest)
+        }
+        Ok(Message::Identity(seq, event)) => {
+            let rest = json!({ "handle": event.handle.as_ref().map(|handle| handle.as_str()) });
+            Line::of_event("identity", seq, (event.did, event.time), rest)
+        }
+        Ok(Message::Account(seq, event)) => {
+            let status = event.status;
+            let rest = json!({ "active": status.is_active(), "status": status.word() });
+            Line::of_event("account", seq, (event.did, event.time), rest)
+        }
+        Ok(Message::Info { name, message }) => {
+            Line::of_notice("info", json!({ "name": name, "message": message }))
+        }
+        Ok(Message::Error { name, message }) => {
+            Line::of_notice("error", json!({ "name": name, "message": message }))
+        }
+        Ok(Message::Unknown(kind)) => Line::of_notice(kind, json!({})),
+        Err(error) => Line::of_notice("unreadable", json!({ "message": error.to_string() })),
+    }
 }
 
 fn operation(op: &RepoOp, records: &HashMap<Cid, Json>) -> Json {
@@ -225,16 +242,9 @@ mod tests {
         let time = Moment::from_unix_ms(1_767_323_045_678);
         let event = AccountEvent { did, status: HostingStatus::Deactivated, time };
         let frame = Frame::account(&event).seal(1_767_323_045_678_000);
-        let line = describe(&frame);
-        let expected = json!({
-            "kind": "account",
-            "seq": 1_767_323_045_678_000_u64,
-            "did": "did:plc:44ybard66vv44zksje25o7dz",
-            "time": "2026-01-02T03:04:05.678Z",
-            "active": false,
-            "status": "deactivated",
-        });
+        let line = serde_json::to_string(&describe(&frame)).expect("a line is JSON");
+        let expected = r#"{"kind":"account","seq":1767323045678000,"did":"did:plc:44ybard66vv44zksje25o7dz","time":"2026-01-02T03:04:05.678Z","active":false,"status":"deactivated"}"#;
         assert_eq!(line, expected);
-        assert_eq!(describe(b"\xff")["kind"], "unreadable");
+        assert_eq!(describe(b"\xff").kind, "unreadable");
     }
 }
