@@ -34,11 +34,14 @@ const VALUES_MAX: usize = 64;
 
 /// Looks names up; cheap to clone.
 #[derive(Clone)]
-pub struct Dns(Kind);
+pub struct Dns {
+    kind: Kind,
+    network: Network,
+}
 
 #[derive(Clone)]
 enum Kind {
-    Resolver(Box<TokioResolver>, Network),
+    Resolver(Box<TokioResolver>),
     NotConfigured,
     Fake(Arc<RwLock<Zone>>),
 }
@@ -83,19 +86,20 @@ impl Dns {
             options.negative_max_ttl = Some(ANSWER_TTL_MAX);
             builder.build()
         });
-        Self(match resolver {
-            Ok(resolver) => Kind::Resolver(Box::new(resolver), network),
+        let kind = match resolver {
+            Ok(resolver) => Kind::Resolver(Box::new(resolver)),
             Err(error) => {
                 tracing::warn!(%error, "No name server is known; set one to resolve handles.");
                 Kind::NotConfigured
             }
-        })
+        };
+        Self { kind, network }
     }
 
     /// Returns a twin that knows what [`Dns::set_txt`] and
     /// [`Dns::set_addresses`] tell it.
     pub fn fake() -> Self {
-        Self(Kind::Fake(Arc::default()))
+        Self { kind: Kind::Fake(Arc::default()), network: Network::Internet }
     }
 
     /// Returns the TXT values of `name`, each with its parts joined; none if it has none.
@@ -103,10 +107,10 @@ impl Dns {
     /// # Errors
     /// [`DnsError`], when that is not known.
     pub async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
-        match &self.0 {
+        match &self.kind {
             Kind::NotConfigured => Err(DnsError::NotConfigured),
             Kind::Fake(zone) => Ok(zone.read().txt.get(name).cloned().unwrap_or_default()),
-            Kind::Resolver(resolver, _) => {
+            Kind::Resolver(resolver) => {
                 let answer = limited(resolver.txt_lookup(absolute(name))).await?;
                 let records = answer.iter().flat_map(|answer| answer.answers());
                 Ok(records.filter_map(|r| text(&r.data)).take(VALUES_MAX).collect())
@@ -120,13 +124,13 @@ impl Dns {
     /// # Errors
     /// [`DnsError`], when that is not known.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
-        match &self.0 {
+        if self.network == Network::Local && is_this_machine(host) {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+        }
+        match &self.kind {
             Kind::NotConfigured => Err(DnsError::NotConfigured),
             Kind::Fake(zone) => Ok(zone.read().addresses.get(host).cloned().unwrap_or_default()),
-            Kind::Resolver(_, Network::Local) if is_this_machine(host) => {
-                Ok(vec![Ipv4Addr::LOCALHOST.into()])
-            }
-            Kind::Resolver(resolver, _) => {
+            Kind::Resolver(resolver) => {
                 let answer = limited(resolver.lookup_ip(absolute(host))).await?;
                 let addresses = answer.iter().flat_map(|answer| answer.iter());
                 Ok(addresses.take(VALUES_MAX).collect())
@@ -136,7 +140,7 @@ impl Dns {
 
     /// Tells a fake the TXT values of `name`; the real one is left alone.
     pub fn set_txt(&self, name: &str, values: &[&str]) {
-        if let Kind::Fake(zone) = &self.0 {
+        if let Kind::Fake(zone) = &self.kind {
             let values = values.iter().map(|&v| v.to_owned()).collect();
             zone.write().txt.insert(name.to_owned(), values);
         }
@@ -144,7 +148,7 @@ impl Dns {
 
     /// Tells a fake the addresses of `host`; the real one is left alone.
     pub fn set_addresses(&self, host: &str, addresses: &[IpAddr]) {
-        if let Kind::Fake(zone) = &self.0 {
+        if let Kind::Fake(zone) = &self.kind {
             let addresses = addresses.to_vec();
             zone.write().addresses.insert(host.to_owned(), addresses);
         }
@@ -184,7 +188,14 @@ fn text(data: &RData) -> Option<String> {
 async fn limited<T>(
     lookup: impl Future<Output = Result<T, NetError>>,
 ) -> Result<Option<T>, DnsError> {
-    match tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await {
+    limited_by(LOOKUP_TIMEOUT, lookup).await
+}
+
+async fn limited_by<T>(
+    limit: Duration,
+    lookup: impl Future<Output = Result<T, NetError>>,
+) -> Result<Option<T>, DnsError> {
+    match tokio::time::timeout(limit, lookup).await {
         Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsError::TimedOut),
         Ok(Ok(answer)) => Ok(Some(answer)),
         Ok(Err(NetError::Dns(Answered::NoRecordsFound(none))))
@@ -193,5 +204,37 @@ async fn limited<T>(
             Ok(None)
         }
         Ok(Err(error)) => Err(DnsError::Failed(Box::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn on_a_local_network_localhost_is_this_machine_without_asking() {
+        let dns = Dns { kind: Kind::NotConfigured, network: Network::Local };
+        for host in ["localhost", "alice.localhost", "localhost."] {
+            let addresses = dns.addresses(host).await.expect("known");
+            assert_eq!(addresses, [IpAddr::from([127, 0, 0, 1])], "{host}");
+        }
+        assert!(matches!(dns.addresses("notlocalhost").await, Err(DnsError::NotConfigured)));
+        let dns = Dns { kind: Kind::NotConfigured, network: Network::Internet };
+        assert!(matches!(dns.addresses("localhost").await, Err(DnsError::NotConfigured)));
+    }
+
+    #[tokio::test]
+    async fn a_fake_knows_what_it_was_told() {
+        let dns = Dns::fake();
+        dns.set_txt("_atproto.alice.test", &["did=x", "other"]);
+        assert_eq!(dns.txt("_atproto.alice.test").await.expect("told"), ["did=x", "other"]);
+        assert!(dns.txt("_atproto.bob.test").await.expect("told").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_lookup_that_takes_too_long_is_given_up() {
+        let silent = std::future::pending::<Result<(), NetError>>();
+        let answer = limited_by(Duration::from_millis(1), silent).await;
+        assert!(matches!(answer, Err(DnsError::TimedOut)));
     }
 }
