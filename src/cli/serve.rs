@@ -1,14 +1,19 @@
 //! `freehold serve`: the server.
 
+use std::net::SocketAddr;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::Server;
-use crate::config::Loaded;
-use crate::world::{Network, World, WorldSettings};
+use crate::config::{Delivery, Loaded};
+use crate::world::{MailSettings, Network, World, WorldSettings};
 
 use super::failure::Failure;
 use super::logs;
 use super::settings::SettingsArgs;
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
 
 /// Run the server until it is told to stop.
 ///
@@ -69,7 +74,13 @@ fn world_settings(config: &crate::config::Config) -> WorldSettings {
         true => Network::Internet,
         false => Network::Local,
     };
-    WorldSettings { network, ..WorldSettings::default() }
+    let mail = match config.mail.delivery {
+        Delivery::Off => MailSettings::Off,
+        Delivery::Terminal => MailSettings::Terminal,
+    };
+    let nameservers = config.identity.nameservers.iter();
+    let nameservers = nameservers.map(|&address| SocketAddr::new(address, DNS_PORT)).collect();
+    WorldSettings { nameservers, network, mail }
 }
 
 /// The signals by which service managers and people ask a server to stop.
