@@ -36,5 +36,6 @@ mod repo_blobs;
 mod repo_import;
 mod repo_records;
 mod server_description;
+mod service_auth;
 mod sync_repos;
 mod sync_stream;
