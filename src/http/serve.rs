@@ -111,3 +111,76 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_timeout(PING_TIME_MAX);
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use http::Version;
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    /// A server with one slow path, the word by which it is told to stop, and
+    /// the sign that the slow path is being asked.
+    struct Running {
+        address: SocketAddr,
+        begun: Arc<Notify>,
+        go_on: Arc<Notify>,
+        stop: oneshot::Sender<()>,
+        served: tokio::task::JoinHandle<()>,
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own task")]
+    async fn running() -> Running {
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (asked, released) = (begun.clone(), go_on.clone());
+        let slow = move || async move {
+            asked.notify_one();
+            released.notified().await;
+            "slow"
+        };
+        let router =
+            Router::new().route("/slow", get(slow)).route("/quick", get(|| async { "quick" }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(serve(listener, router, async {
+            let _ = stopped.await;
+        }));
+        Running { address, begun, go_on, stop, served }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own client and task")]
+    #[tokio::test]
+    async fn a_stop_lets_requests_finish_and_takes_no_new_ones() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = running().await;
+        let url = format!("http://{}/slow", server.address);
+        let request = tokio::spawn(async move { reqwest::Client::new().get(url).send().await });
+        server.begun.notified().await;
+        server.stop.send(()).expect("the server waits for it");
+        // The listener is gone as soon as the stop was heard.
+        while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!server.served.is_finished());
+        server.go_on.notify_one();
+        let answer = request.await.expect("the client ends").expect("an answer");
+        assert_eq!(answer.text().await.expect("a body"), "slow");
+        server.served.await.expect("the server ends");
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own client")]
+    #[tokio::test]
+    async fn both_versions_of_http_are_served_in_the_clear() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = running().await;
+        let url = format!("http://{}/quick", server.address);
+        let one = reqwest::Client::new().get(&url).send().await.expect("an answer");
+        assert_eq!(one.version(), Version::HTTP_11);
+        let two = reqwest::Client::builder().http2_prior_knowledge().build().expect("a client");
+        let two = two.get(&url).send().await.expect("an answer");
+        assert_eq!(two.version(), Version::HTTP_2);
+        assert_eq!(two.text().await.expect("a body"), "quick");
+    }
+}

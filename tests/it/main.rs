@@ -24,6 +24,7 @@
 #[macro_use]
 mod harness;
 
+mod actor_preferences;
 mod consistency;
 mod dev;
 mod directory;
@@ -35,7 +36,11 @@ mod repo_bad_input;
 mod repo_blobs;
 mod repo_import;
 mod repo_records;
+mod server_access;
+mod server_accounts;
+mod server_bad_input;
 mod server_description;
+mod server_sessions;
 mod service_auth;
 mod sync_repos;
 mod sync_stream;
