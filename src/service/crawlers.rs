@@ -125,8 +125,15 @@ impl Crawlers {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::world::World;
+    use crate::{
+        atproto::event::{Frame, IdentityEvent},
+        service::{sequencer::SequencerSettings, tasks::Tasks},
+        store::{AccountId, Batch, Commit, Db, DbSettings, Location},
+        world::World,
+    };
 
     const RELAY: &str = "https://relay.example.com/xrpc/com.atproto.sync.requestCrawl";
 
@@ -152,5 +159,55 @@ mod tests {
         world.http.answer(RELAY, 400, "application/json", "{}");
         crawlers.request_crawl().await;
         assert_eq!((standing(0), standing(1)), (Standing::Fails, Standing::Answers));
+    }
+
+    async fn say_something(db: &Db, world: &World) {
+        let did = "did:plc:asdf123".parse().expect("a DID");
+        let event = IdentityEvent { did, handle: None, time: world.clock.now() };
+        let frames = vec![Frame::identity(&event)];
+        let commit = Commit { account: AccountId(1), batch: Batch::new(), repo: None, frames };
+        db.commit(commit).await.expect("commits");
+    }
+
+    /// Waits until the crawlers have asked `times` times in all and rest.
+    async fn asked(world: &World, total: &mut usize, times: usize) {
+        while *total < times || world.clock.waiting() == 0 {
+            *total += world.http.asked().len() / 2;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(*total, times);
+    }
+
+    #[tokio::test]
+    async fn events_within_twenty_minutes_are_told_together_after_them() {
+        let world = World::fake(1);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let location = Location::Sqlite(folder.path().join("test.sqlite"));
+        let clock = world.clock.clone();
+        let now_us = Arc::new(move || clock.now_us());
+        let db = Db::open(DbSettings::new(location), now_us).await.expect("opens");
+        let tasks = Tasks::new(world.clock.clone());
+        let settings = SequencerSettings::default();
+        let opened =
+            Sequencer::open(db.clone(), world.clock.clone(), settings, tasks.stop_token()).await;
+        let (sequencer, _feed) = opened.expect("opens");
+        let (crawlers, followed) = (crawlers(&world), sequencer.clone());
+        tasks.run("crawlers", async move {
+            crawlers.follow(followed).await;
+            Ok(())
+        });
+        let mut total = 0;
+        say_something(&db, &world).await;
+        sequencer.catch_up().await.expect("reads the log");
+        asked(&world, &mut total, 1).await;
+        for _ in 0..3 {
+            say_something(&db, &world).await;
+        }
+        sequencer.catch_up().await.expect("reads the log");
+        world.clock.advance(REQUEST_EVERY - Duration::from_secs(1));
+        asked(&world, &mut total, 1).await;
+        world.clock.advance(Duration::from_secs(1));
+        asked(&world, &mut total, 2).await;
+        tasks.finish().await;
     }
 }

@@ -104,9 +104,8 @@ impl Connection {
         let ended = self.carry(&mut subscription).await;
         // The place is free before the good-byes.
         drop(subscription);
-        match ended {
-            Ok(ended) => self.part(ended).await,
-            Err(Gone) => {}
+        if let Ok(ended) = ended {
+            self.part(ended).await;
         }
     }
 
