@@ -75,6 +75,23 @@ pub async fn proxy(app: App, method: Nsid, mut request: Request) -> Result<Respo
     Ok(answer(streamed).await)
 }
 
+/// Passes a public query about somebody else's data on to the AppView, in
+/// nobody's name; nothing where there is no AppView.
+///
+/// # Errors
+/// When nobody answers.
+pub async fn ask_appview(
+    app: &App,
+    method: Nsid,
+    parts: Parts,
+) -> Result<Option<Response>, XrpcError> {
+    let streamed = app.proxy.forward_publicly(&call(method, parts)?).await?;
+    match streamed {
+        Some(streamed) => Ok(Some(answer(streamed).await)),
+        None => Ok(None),
+    }
+}
+
 fn call(method: Nsid, parts: Parts) -> Result<Call, XrpcError> {
     let proxy_header = match parts.headers.get(PROXY_HEADER) {
         Some(value) => {

@@ -93,8 +93,15 @@ impl Blobs {
         let cid = uploaded.cid;
         let _guard = self.repos.lock(owner.account).await;
         let before = blobs::find(&self.store.db, owner.account, cid).await?;
-        if before.is_some_and(|blob| blob.taken_down_at.is_some()) {
-            return Err(BlobError::TakenDown);
+        match before {
+            Some(blob) if blob.taken_down_at.is_some() => return Err(BlobError::TakenDown),
+            Some(_) => {}
+            // If we end before the row is there, the bytes are removed again.
+            None => {
+                let mut batch = Batch::new();
+                blobs::expect_bytes(&mut batch, &new);
+                self.run(batch).await?;
+            }
         }
         // The bytes first: a row never stands without them.
         self.store.blobs.keep(uploaded).await?;

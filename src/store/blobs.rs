@@ -102,6 +102,17 @@ pub fn put(batch: &mut Batch, new: &NewBlob) {
     batch.add(CANCEL_REMOVAL.bind(&new.did).bind(new.cid));
 }
 
+static EXPECT_BYTES: Sql = Sql::new(
+    "INSERT INTO blob_removals (did, cid, requested_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+);
+
+/// Puts bytes that are about to get their place on the list of removals, from
+/// which [`put`] takes them off: where an upload ends between the two, they are
+/// cleared away. Only for bytes of which there is no row yet.
+pub fn expect_bytes(batch: &mut Batch, new: &NewBlob) {
+    batch.add(EXPECT_BYTES.bind(&new.did).bind(new.cid).bind(new.at));
+}
+
 static MAKE_PERMANENT: Sql = Sql::new(
     "UPDATE blobs SET temporary_at = NULL
      WHERE account_id = $1 AND cid = $2 AND taken_down_at IS NULL",

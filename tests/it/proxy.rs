@@ -75,6 +75,26 @@ on_both_engines! {
         }
     }
 
+    /// A record that is not of this server the AppView may know; it learns nothing
+    /// of who asks.
+    async fn a_strangers_record_comes_from_the_appview(town) {
+        let appview = Service::new(town, "api.appview.test").await;
+        let record = r#"{"uri":"at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/x","value":{}}"#;
+        appview.answers(200, &[("content-type", "application/json")], record);
+        with_services(town).await;
+        let params = [
+            ("repo", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"),
+            ("collection", "app.bsky.feed.post"),
+            ("rkey", "x"),
+        ];
+        let alice = town.owner("alice").await;
+        for client in [town.visitor(), alice.client] {
+            let answer = client.query("com.atproto.repo.getRecord", &params).await;
+            assert_eq!(answer.ok()["value"], json!({}));
+            assert_eq!(appview.heard().header("authorization"), "");
+        }
+    }
+
     /// Without encodings of its own, a client gets what it can read.
     async fn a_client_without_encodings_gets_the_identity(town) {
         let appview = Service::new(town, "api.appview.test").await;

@@ -141,5 +141,8 @@ on_both_engines! {
         town.visitor().query("com.atproto.repo.listRecords", &nobody).await.refused(400, "RepoNotFound");
         let params = [repo, ("collection", POST), ("rkey", "x"), ("cid", "nonsense")];
         town.visitor().query("com.atproto.repo.getRecord", &params).await.refused(400, "RecordNotFound");
+        let params = [("repo", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), ("collection", POST), ("rkey", "x")];
+        let unknown = town.visitor().query("com.atproto.repo.getRecord", &params).await;
+        unknown.refused(400, "RecordNotFound");
     }
 }

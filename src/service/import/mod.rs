@@ -149,9 +149,9 @@ impl Imports {
         }
         let name = self.world.entropy.token_hex(8);
         let spool = Spool::receive(&self.settings, &name, body).await?;
+        let signers = self.signers(owner).await?;
         let turn = self.turns.acquire().await;
         let _turn = turn.map_err(|_| StoreError::Closed)?;
-        let signers = self.signers(owner).await?;
         // From here on the repository must not move.
         let guard = self.repos.lock(owner.account).await;
         let current = self.repos.at_head(owner).await?;

@@ -204,12 +204,30 @@ impl Proxy {
         let limits = self.settings.limits;
         let request = request
             .method(call.verb.clone())
-            .headers(passed_headers(call, &token))
+            .headers(passed_headers(call, Some(&token)))
             .body(body)
             .timeout(limits.headers_timeout)
             .idle(limits.idle_timeout)
             .size_max(limits.answer_bytes_max);
         request.stream().await.map_err(ProxyError::Unreachable)
+    }
+
+    /// Passes a public query on to the AppView in nobody's name, and returns when
+    /// the answer begins; nothing where there is no AppView.
+    ///
+    /// # Errors
+    /// [`ProxyError::Unreachable`].
+    pub async fn forward_publicly(&self, call: &Call) -> Result<Option<Streamed>, ProxyError> {
+        let Some(appview) = &self.settings.appview else { return Ok(None) };
+        let limits = self.settings.limits;
+        let request = self.known_target(appview, APPVIEW, call).request;
+        let request = request
+            .method(call.verb.clone())
+            .headers(passed_headers(call, None))
+            .timeout(limits.headers_timeout)
+            .idle(limits.idle_timeout)
+            .size_max(limits.answer_bytes_max);
+        request.stream().await.map(Some).map_err(ProxyError::Unreachable)
     }
 
     async fn active_account(&self, did: &Did) -> Result<Account, ProxyError> {
@@ -290,9 +308,9 @@ fn with_path(service: &Url, call: &PathAndQuery) -> Url {
     url
 }
 
-/// Picks the headers that are passed on, and adds the token. Nothing that says
+/// Picks the headers that are passed on, and adds the token, if any. Nothing that says
 /// who or where the caller is may be among them.
-fn passed_headers(call: &Call, token: &str) -> HeaderMap {
+fn passed_headers(call: &Call, token: Option<&str>) -> HeaderMap {
     let mut passed = HeaderMap::new();
     let with_body = if call.verb == Method::POST { &PASSED_WITH_BODY[..] } else { &[] };
     for name in PASSED.iter().chain(with_body) {
@@ -303,9 +321,11 @@ fn passed_headers(call: &Call, token: &str) -> HeaderMap {
     let identity = HeaderValue::from_static("identity");
     let encoding = call.headers.get(header::ACCEPT_ENCODING).cloned().unwrap_or(identity);
     passed.insert(header::ACCEPT_ENCODING, encoding);
-    let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
-        .expect("a JWS has only characters that a header may have");
-    bearer.set_sensitive(true);
-    passed.insert(header::AUTHORIZATION, bearer);
+    if let Some(token) = token {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+            .expect("a JWS has only characters that a header may have");
+        bearer.set_sensitive(true);
+        passed.insert(header::AUTHORIZATION, bearer);
+    }
     passed
 }

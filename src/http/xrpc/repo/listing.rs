@@ -4,15 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use crate::atproto::Cid;
 use crate::atproto::data::cbor_to_json;
 use crate::atproto::syntax::{AtIdentifier, Did, Handle, Nsid, RecordKey, RecordPath};
 use crate::http::params::Params;
-use crate::http::{Answer, App, XrpcError};
+use crate::http::row::Row;
+use crate::http::{Answer, App, XrpcError, proxy};
+use crate::service::hosting::NotShown;
 use crate::service::identity::Freshness;
-use crate::service::repos::{Listing, Owner};
+use crate::service::repos::{Listing, Owner, Unseen};
 use crate::store::StoreError;
 use crate::store::records::{Order, Record};
 
@@ -63,28 +66,37 @@ impl IntoResponse for JsonText {
 }
 
 /// `com.atproto.repo.getRecord`: one record, if it is there in the version
-/// that is asked for.
+/// that is asked for. What is not of this server the AppView may know.
 pub async fn get_record(
     State(app): State<App>,
     Params(one): Params<One>,
-) -> Result<JsonText, XrpcError> {
-    let account = app.repos.shown(&one.repo).await?;
-    let owner = Owner::from(&account);
+    parts: Parts,
+) -> Result<Response, XrpcError> {
     let path = RecordPath::new(one.collection, one.rkey);
+    let account = match app.repos.shown(&one.repo).await {
+        Ok(account) => account,
+        Err(Unseen::NoHandle(_) | Unseen::NotShown(NotShown::Unknown(_))) => {
+            let nsid = Row::of(&parts)?.nsid.clone();
+            let elsewhere = proxy::ask_appview(&app, nsid, parts).await?;
+            return elsewhere.ok_or_else(|| not_found(one.repo.as_ref(), &path));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let owner = Owner::from(&account);
     // A CID of another form than ours is that of no record here.
     let version = one.cid.map(|cid| cid.parse::<Cid>()).transpose();
     let record = match version {
         Ok(version) => app.repos.get_record(&owner, &path, version).await?,
         Err(_) => None,
     };
-    let not_found = || {
-        let message = format!("Could not locate record: {}", path.uri(&owner.did));
-        XrpcError::named("RecordNotFound", message)
-    };
-    let record = record.ok_or_else(not_found)?;
+    let record = record.ok_or_else(|| not_found(owner.did.as_str(), &path))?;
     let mut text = String::with_capacity(record.value.len() * 2 + 256);
     write_record(&mut text, &owner, &record)?;
-    Ok(JsonText(text))
+    Ok(JsonText(text).into_response())
+}
+
+fn not_found(repo: &str, path: &RecordPath) -> XrpcError {
+    XrpcError::named("RecordNotFound", format!("Could not locate record: at://{repo}/{path}"))
 }
 
 /// `com.atproto.repo.listRecords`: a page of a collection, newest first; the
