@@ -14,7 +14,7 @@ import * as resume from './journeys/resume.mjs'
 import { startServer } from './server.mjs'
 import { Town } from './town.mjs'
 
-const JOURNEYS = [directory, api, atcute, python, exported, firehose, resume, inversion]
+const JOURNEYS = [directory, api, atcute, python, exported, firehose, inversion, resume]
 const ENGINES = ['sqlite', 'postgres']
 /** No journey takes longer, on a machine that does other things too. */
 const JOURNEY_MS_MAX = 120_000
@@ -27,9 +27,6 @@ const { values, positionals } = parseArgs({
     'appview-port': { type: 'string' },
   },
 })
-
-// Whatever was started ends with this process.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
 const failures = []
 if (values.against) {

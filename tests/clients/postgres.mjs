@@ -1,12 +1,13 @@
 // A Postgres cluster that exists for one run, from the programs that are
 // installed.
 
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readdir, readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+import { launch } from './children.mjs'
 import { freePort } from './server.mjs'
 
 /** Where Debian keeps the programs, by version. */
@@ -23,12 +24,10 @@ export async function startPostgres(folder, started) {
 
   const port = await freePort()
   const args = ['-D', cluster, '-p', port, '-k', cluster, '-h', '127.0.0.1']
-  const server = spawn(join(programs, 'postgres'), args.map(String), { ...owner, stdio: 'ignore' })
-  const ended = new Promise((resolve) => server.once('close', resolve))
-  process.on('exit', () => server.kill('SIGKILL'))
+  const { child, ended } = launch(join(programs, 'postgres'), args, { ...owner, stdio: 'ignore' })
   started.push(async () => {
     // "Fast": sessions are cut, data is written.
-    server.kill('SIGINT')
+    child.kill('SIGINT')
     await ended
   })
   await ready(join(cluster, 'postmaster.pid'), ended)

@@ -1,13 +1,13 @@
 // A fresh `freehold serve`, the directory it registers identities with, an
 // AppView to pass calls on to, and, where asked for, a Postgres of its own.
 
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { startAppView } from './appview.mjs'
+import { launch } from './children.mjs'
 import { startPostgres } from './postgres.mjs'
 import { Town } from './town.mjs'
 
@@ -42,7 +42,7 @@ export async function startServer(engine) {
 async function startDirectory(folder, log, started) {
   const [port, plcPort] = [await freePort(), await freePort()]
   const args = ['dev', '--data', join(folder, 'dev'), '--port', port, '--plc-port', plcPort]
-  started.push(launch(args, {}, log))
+  started.push(runBinary(args, {}, log))
   await answers(`http://localhost:${port}/xrpc/_health`)
   return `http://localhost:${plcPort}`
 }
@@ -62,21 +62,19 @@ async function startService({ folder, directory, appView, database, log, started
     FREEHOLD_LOG_FORMAT: 'human',
     ...(database ? { FREEHOLD_DATABASE_URL: database } : {}),
   }
-  started.push(launch(['serve'], settings, log))
+  started.push(runBinary(['serve'], settings, log))
   await answers(`http://localhost:${port}/xrpc/_health`)
   return `http://localhost:${port}`
 }
 
 /** Starts the binary; returns how to stop it. */
-function launch(args, settings, log) {
+function runBinary(args, settings, log) {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...settings }
-  const child = spawn(BINARY, args.map(String), { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = new Promise((resolve) => child.once('close', resolve))
+  const { child, ended } = launch(BINARY, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   child.on('error', (error) => log.push(String(error)))
   for (const output of [child.stdout, child.stderr]) {
     output.setEncoding('utf8').on('data', (text) => log.push(...text.trimEnd().split('\n')))
   }
-  process.on('exit', () => child.kill('SIGKILL'))
   return async () => {
     child.kill('SIGTERM')
     await ended

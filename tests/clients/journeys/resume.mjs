@@ -1,9 +1,9 @@
 // Subscribers that die at any moment and come back with the last seq they kept.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
+import { launch } from '../children.mjs'
 import { Writer } from './workload.mjs'
 
 export const title = 'two subscribers, killed again and again, miss nothing'
@@ -63,10 +63,8 @@ class Subscriber {
   async liveUntil(isLast) {
     const [program, ...args] = this.command
     const cursor = String(this.lines.at(-1)?.seq ?? 0)
-    const child = spawn(program, [...args, this.town.stream, cursor], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const ended = new Promise((resolve) => child.once('close', resolve))
-    const kill = () => child.kill('SIGKILL')
-    process.once('exit', kill)
+    const options = { stdio: ['ignore', 'pipe', 'inherit'] }
+    const { child, ended } = launch(program, [...args, this.town.stream, cursor], options)
     try {
       for await (const text of createInterface({ input: child.stdout })) {
         const line = JSON.parse(text)
@@ -74,8 +72,7 @@ class Subscriber {
         if (isLast(line)) return
       }
     } finally {
-      kill()
-      process.off('exit', kill)
+      child.kill('SIGKILL')
       await ended
     }
     throw new Error(`${program} ended by itself`)
