@@ -18,12 +18,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Database, keyring::Keyring, keyring::KeyringError};
+use crate::config::{Config, Database, Delivery, keyring::Keyring, keyring::KeyringError};
 use crate::http;
 use crate::service::Services;
 use crate::service::tasks::Tasks;
 use crate::store::{BlobBytes, Db, DbSettings, Location, Store, StoreError};
-use crate::world::World;
+use crate::world::{MailSettings, Network, World, WorldSettings};
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
 
 /// A server that runs.
 pub struct Server {
@@ -106,6 +109,22 @@ impl Server {
         self.tasks.finish().await;
         self.store.db.close().await;
     }
+}
+
+/// Returns the world that `config` describes.
+pub fn world(config: &Config) -> World {
+    let nameservers = config.identity.nameservers.iter();
+    World::real(&WorldSettings {
+        nameservers: nameservers.map(|ip| SocketAddr::new(*ip, DNS_PORT)).collect(),
+        network: match config.outbound.address_guard {
+            true => Network::Internet,
+            false => Network::Local,
+        },
+        mail: match config.mail.delivery {
+            Delivery::Off => MailSettings::Off,
+            Delivery::Terminal => MailSettings::Terminal,
+        },
+    })
 }
 
 /// Completes the secrets of `config` from its data folder, which is made.

@@ -17,6 +17,10 @@ pub(super) fn start(config: &LogConfig) -> Result<(), Failure> {
     if !config.enabled {
         return Ok(());
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "Something broke down: {}.", panic.payload_as_str().unwrap_or(""));
+    }));
     let filter = EnvFilter::try_new(directives(&config.level.0))?;
     let (writer, is_terminal) = writer(&config.destination)?;
     let human = match config.format {

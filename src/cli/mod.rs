@@ -4,6 +4,7 @@
 //! it does, when one wants it and what it leaves behind. Commands print what
 //! was asked for on standard output; everything else is the log.
 
+mod account;
 mod check;
 mod config;
 mod dev;
@@ -11,6 +12,7 @@ mod failure;
 mod firehose;
 mod health;
 mod logs;
+mod running;
 mod serve;
 mod settings;
 
@@ -45,6 +47,10 @@ enum Command {
     Check(check::Check),
     Dev(dev::Dev),
     #[command(subcommand)]
+    Account(account::Account),
+    #[command(subcommand)]
+    Invite(account::Invite),
+    #[command(subcommand)]
     Config(config::Config),
     Firehose(firehose::Firehose),
     Health(health::Health),
@@ -70,6 +76,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(command) => command.run(&settings),
         Command::Check(command) => command.run(&settings),
         Command::Dev(command) => command.run(),
+        Command::Account(command) => command.run(&settings),
+        Command::Invite(command) => command.run(&settings),
         Command::Config(command) => command.run(&settings),
         Command::Firehose(command) => command.run(),
         Command::Health(command) => command.run(&settings),

@@ -1,19 +1,13 @@
 //! `freehold serve`: the server.
 
-use std::net::SocketAddr;
-
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::Server;
-use crate::config::{Delivery, Loaded};
-use crate::world::{MailSettings, Network, World, WorldSettings};
+use crate::app::{self, Server};
+use crate::config::{Config, Loaded};
 
 use super::failure::Failure;
 use super::logs;
 use super::settings::SettingsArgs;
-
-/// Where name servers listen.
-const DNS_PORT: u16 = 53;
 
 /// Run the server until it is told to stop.
 ///
@@ -52,8 +46,9 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let config = &loaded.config;
+    warn_of_official_data(config);
     let mut stopping = StopSignals::new()?;
-    let server = Server::start(config, World::real(&world_settings(config))).await?;
+    let server = Server::start(config, app::world(config)).await?;
     let address = server.address();
     tracing::info!("Serving {} on {address}.", config.server.public_url);
     stopping.next().await;
@@ -69,18 +64,17 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     Ok(())
 }
 
-fn world_settings(config: &crate::config::Config) -> WorldSettings {
-    let network = match config.outbound.address_guard {
-        true => Network::Internet,
-        false => Network::Local,
-    };
-    let mail = match config.mail.delivery {
-        Delivery::Off => MailSettings::Off,
-        Delivery::Terminal => MailSettings::Terminal,
-    };
-    let nameservers = config.identity.nameservers.iter();
-    let nameservers = nameservers.map(|&address| SocketAddr::new(address, DNS_PORT)).collect();
-    WorldSettings { nameservers, network, mail }
+/// Says that an official server's accounts are not served: its settings are
+/// understood, so somebody may think that its data is as well.
+fn warn_of_official_data(config: &Config) {
+    let folder = &config.server.data_directory;
+    if folder.join("account.sqlite").exists() {
+        tracing::warn!(
+            "The folder {} holds accounts of the official server. They are left alone and not \
+             served: Freehold keeps its own in the same folder.",
+            folder.display()
+        );
+    }
 }
 
 /// The signals by which service managers and people ask a server to stop.

@@ -104,7 +104,7 @@ fn every_fault_of_the_settings_is_named_at_once_and_no_secret_is() {
 
 /// With nothing but the environment of an official installation a server
 /// starts, is that server, and takes an account.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_official_installations_environment_is_enough() {
     let folder = tempfile::tempdir().expect("a folder");
     let (directory, plc_url) = directory(&folder).await;
@@ -130,7 +130,7 @@ async fn an_official_installations_environment_is_enough() {
 
 /// A request that has begun when the signal comes is answered; new connections
 /// are refused, and the program ends by itself.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_signal_to_stop_lets_requests_finish() {
     let folder = tempfile::tempdir().expect("a folder");
     let (directory, plc_url) = directory(&folder).await;
@@ -169,7 +169,7 @@ async fn a_signal_to_stop_lets_requests_finish() {
 }
 
 /// The health check of the container asks the server that the settings name.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_what_the_server_answers() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().display().to_string();
@@ -181,4 +181,28 @@ async fn health_is_what_the_server_answers() {
     server.signal("INT");
     assert_eq!(server.exit_code(), Some(0));
     assert_eq!(ask(&port).code(), Some(1));
+}
+
+/// Somebody who runs a server lets people in from the command line.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_invite_codes_are_made_by_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (directory, plc_url) = directory(&folder).await;
+    let mut variables = official_installation(&folder, &plc_url);
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let visitor = server.visitor();
+    let port = visitor.address().port().to_string();
+    variables.retain(|(name, _)| *name != "PDS_PORT");
+    variables.push(("PDS_PORT", port));
+    let arguments = ["account", "create", "bob.pds.example.com", "bob@mail.test"];
+    let output = Process::run(&arguments, &borrowed(&variables));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let password = printed.lines().find_map(|line| line.strip_prefix("password  "));
+    let login = json!({ "identifier": "bob.pds.example.com", "password": password });
+    visitor.procedure("com.atproto.server.createSession", &login).await.ok();
+    let output = Process::run(&["invite", "create", "--uses", "2"], &borrowed(&variables));
+    let code = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(code.starts_with("pds-example-com-"), "{code}");
+    directory.stop().await;
 }

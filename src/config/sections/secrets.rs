@@ -37,7 +37,7 @@ impl SecretsConfig {
             let wanted = "a secret key of curve k256, 64 hex digits";
             refuse(&mut section, "plc_rotation_key", wanted);
         }
-        if !secrets.master_key.as_ref().is_none_or(|key| key_bytes(key).is_some()) {
+        if secrets.master_key.as_ref().is_some_and(|key| key_bytes(key).is_none()) {
             refuse(&mut section, "master_key", "32 bytes, 64 hex digits");
         }
         if mode == Mode::Official {

@@ -1,0 +1,81 @@
+//! Talks to the server of these settings as its administrator, for commands that
+//! work on a running server.
+
+use std::net::SocketAddr;
+
+use ::http::{HeaderValue, Method, header};
+use serde_json::Value;
+use url::Url;
+
+use crate::app;
+use crate::config::Config;
+use crate::config::keyring::Keyring;
+use crate::world::World;
+
+use super::failure::Failure;
+use super::health::reachable;
+
+/// The server of these settings.
+pub(super) struct RunningServer {
+    origin: Url,
+    world: World,
+    keyring: Keyring,
+}
+
+impl RunningServer {
+    /// Takes the settings; whether the server runs is seen when it is asked.
+    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
+        let world = app::world(config);
+        let address = SocketAddr::new(reachable(config.server.address), config.server.port);
+        let origin = Url::parse(&format!("http://{address}"))?;
+        Ok(Self { origin, keyring: app::open_keyring(config, &world)?, world })
+    }
+
+    /// Returns the world that its calls go through.
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Reads what a query answers to anybody.
+    pub(super) async fn query(&self, nsid: &str) -> Result<Value, Failure> {
+        let url = self.origin.join(&format!("/xrpc/{nsid}"))?;
+        self.answer(nsid, self.world.http.trusted(url)).await
+    }
+
+    /// Calls a procedure as anybody may.
+    pub(super) async fn procedure(&self, nsid: &str, input: &Value) -> Result<Value, Failure> {
+        let url = self.origin.join(&format!("/xrpc/{nsid}"))?;
+        self.answer(nsid, self.world.http.trusted(url).method(Method::POST).json(input)?).await
+    }
+
+    /// Calls a procedure as the administrator.
+    pub(super) async fn administer(&self, nsid: &str, input: &Value) -> Result<Value, Failure> {
+        let url = self.origin.join(&format!("/xrpc/{nsid}"))?;
+        let pair = format!("admin:{}", self.keyring.admin_password.reveal());
+        let basic = format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()));
+        let mut basic = HeaderValue::from_str(&basic)?;
+        basic.set_sensitive(true);
+        let request = self.world.http.trusted(url).method(Method::POST).json(input)?;
+        self.answer(nsid, request.header(header::AUTHORIZATION, basic)).await
+    }
+
+    async fn answer(
+        &self,
+        nsid: &str,
+        request: crate::world::http::Request,
+    ) -> Result<Value, Failure> {
+        let no_answer = |error| {
+            let hint = "is it running, with the same settings?";
+            Failure::Failed(
+                format!("no answer from the server at {}: {error}; {hint}", self.origin).into(),
+            )
+        };
+        let answer = request.fetch().await.map_err(no_answer)?;
+        if answer.status.is_success() {
+            return Ok(answer.json()?);
+        }
+        let body: Value = answer.json().unwrap_or_default();
+        let said = body["message"].as_str().or(body["error"].as_str()).unwrap_or("nothing more");
+        Err(format!("the server refused {nsid} with {}: {said}", answer.status).into())
+    }
+}
