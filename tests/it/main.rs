@@ -30,6 +30,7 @@ mod dev;
 mod directory;
 mod identity;
 mod journeys;
+mod model;
 mod operation;
 mod proxy;
 mod repo_bad_input;

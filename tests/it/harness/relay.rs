@@ -133,6 +133,11 @@ impl Relay {
         messages
     }
 
+    /// Forgets an account's repository, which has changed without an event.
+    pub fn forget(&mut self, did: &str) {
+        self.copies.remove(did);
+    }
+
     /// Returns what is known of an account.
     #[track_caller]
     pub fn copy(&self, did: &str) -> &RepoCopy {
