@@ -26,6 +26,7 @@ mod harness;
 
 mod actor_preferences;
 mod consistency;
+mod crash;
 mod dev;
 mod directory;
 mod identity;

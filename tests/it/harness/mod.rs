@@ -13,6 +13,7 @@ pub use answer::Answer;
 pub use client::{Body, Client};
 pub use engine::Engine;
 pub use personas::{Owner, Written};
+pub use postgres::TestDatabase;
 pub use process::Process;
 pub use relay::Relay;
 pub use town::Town;

@@ -11,7 +11,8 @@ use super::Client;
 /// A `freehold` that runs, and its log.
 pub struct Process {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    /// `None` where nobody reads on.
+    log: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 impl Process {
@@ -25,7 +26,7 @@ impl Process {
             .spawn()
             .expect("the program starts");
         let log = BufReader::new(child.stderr.take().expect("is piped")).lines();
-        Self { child, log }
+        Self { child, log: Some(log) }
     }
 
     /// Runs it to its end.
@@ -37,7 +38,7 @@ impl Process {
     #[track_caller]
     pub fn until(&mut self, text: &str) -> Value {
         let mut before = Vec::new();
-        for line in &mut self.log {
+        for line in self.log.as_mut().expect("the log was not let go") {
             let line = line.expect("the log is text");
             let entry: Value = serde_json::from_str(&line).unwrap_or(Value::from(line));
             if entry["message"].as_str().is_some_and(|message| message.contains(text)) {
@@ -63,6 +64,14 @@ impl Process {
     #[track_caller]
     pub fn visitor(&mut self) -> Client {
         Client::new(self.listening())
+    }
+
+    /// Lets the rest of the log go, so that a busy server does not wait for a
+    /// reader of it.
+    pub fn let_log_go(&mut self) {
+        if let Some(log) = self.log.take() {
+            std::thread::spawn(move || log.for_each(drop));
+        }
     }
 
     /// Sends it a signal by name.
