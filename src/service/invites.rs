@@ -88,15 +88,6 @@ impl Invites {
         Ok(made)
     }
 
-    /// Whether a code would let somebody in now.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn is_good(&self, code: &str) -> Result<bool, StoreError> {
-        let found = invites::find(&self.store.db, code).await?;
-        Ok(found.is_some_and(|invite| invite.uses_left > 0 && invite.disabled_at.is_none()))
-    }
-
     /// `pds-example-com-ab2cd-ef3gh`.
     fn new_code(&self) -> String {
         let host = self.host.hostname.replace('.', "-");
