@@ -51,13 +51,15 @@ pub use write::{BatchWrite, Deletion, SwapRecord, Written};
 /// How much the repositories may keep in memory; the operator's choice.
 #[derive(Clone, Copy, Debug)]
 pub struct RepoLimits {
-    /// Bytes of trees that are kept warm, about 115 for each record.
+    /// Bytes of trees that are kept warm, about 115 for each record. A tree that
+    /// is larger is rebuilt for each write.
     pub tree_cache_bytes_max: u64,
 }
 
 impl Default for RepoLimits {
     fn default() -> Self {
-        Self { tree_cache_bytes_max: 64 * 1024 * 1024 }
+        // The largest repository of the network, 600,000 records, fits.
+        Self { tree_cache_bytes_max: 96 * 1024 * 1024 }
     }
 }
 

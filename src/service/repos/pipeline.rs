@@ -32,7 +32,7 @@ use super::{CommitMeta, Owner, RepoError, Repos, warm, warm::AtHead};
 const ATTEMPTS_MAX: u32 = 8;
 /// Writes of a batch that are computed where they are; more than these take
 /// about a millisecond and go to a blocking thread.
-const INLINE_WRITES_MAX: usize = 16;
+pub(super) const INLINE_WRITES_MAX: usize = 16;
 /// Bytes of records that are computed where they are.
 const INLINE_BYTES_MAX: usize = 128 * 1024;
 

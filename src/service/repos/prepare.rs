@@ -52,13 +52,9 @@ pub(super) struct Prepared {
 }
 
 impl Draft {
-    /// Checks and encodes the record; `rkey` is its key if it has none.
-    pub(super) fn prepare(
-        mut self,
-        rkey: impl FnOnce() -> RecordKey,
-    ) -> Result<Prepared, RepoError> {
+    /// Checks and encodes the record, which is to stand at `rkey`.
+    pub(super) fn prepare(mut self, rkey: RecordKey) -> Result<Prepared, RepoError> {
         self.fill_type()?;
-        let rkey = self.rkey.take().unwrap_or_else(rkey);
         if self.value.has_legacy_blob() {
             return Err(RepoError::LegacyBlob);
         }

@@ -12,7 +12,10 @@ use crate::{
 };
 
 use super::{
-    CommitMeta, Draft, Owner, RepoError, Repos, pipeline::Planned, prepare::Prepared, uri,
+    CommitMeta, Draft, Owner, RepoError, Repos,
+    pipeline::{INLINE_WRITES_MAX, Planned},
+    prepare::Prepared,
+    uri,
     warm::AtHead,
 };
 
@@ -64,6 +67,13 @@ pub enum BatchWrite {
     /// The path must be taken.
     Update(Draft),
     /// The path must be taken.
+    Delete(RecordPath),
+}
+
+/// One write of a batch, whose record has its key.
+enum Keyed {
+    Create(RecordKey, Draft),
+    Update(RecordKey, Draft),
     Delete(RecordPath),
 }
 
@@ -165,14 +175,11 @@ impl Repos {
         if writes.len() > WRITES_MAX {
             return Err(WriteError::TooManyWrites(writes.len()).into());
         }
-        let mut prepared = Vec::with_capacity(writes.len());
-        for write in writes {
-            prepared.push(match write {
-                BatchWrite::Create(draft) => PreparedWrite::Create(self.prepare(draft)?),
-                BatchWrite::Update(draft) => PreparedWrite::Update(self.prepare(draft)?),
-                BatchWrite::Delete(path) => PreparedWrite::Delete(path),
-            });
-        }
+        let keyed: Vec<Keyed> = writes.into_iter().map(|write| self.keyed(write)).collect();
+        let prepared: Vec<PreparedWrite> = match keyed.len() {
+            0..=INLINE_WRITES_MAX => prepare_all(keyed)?,
+            _ => tokio::task::spawn_blocking(move || prepare_all(keyed)).await??,
+        };
         let commit = self
             .change(owner, |seen| {
                 check_commit(seen, swap_commit)?;
@@ -190,7 +197,20 @@ impl Repos {
     }
 
     fn prepare(&self, draft: Draft) -> Result<Prepared, RepoError> {
-        draft.prepare(|| record_key(&self.next_rkey()))
+        let rkey = self.rkey_of(&draft);
+        draft.prepare(rkey)
+    }
+
+    fn keyed(&self, write: BatchWrite) -> Keyed {
+        match write {
+            BatchWrite::Create(draft) => Keyed::Create(self.rkey_of(&draft), draft),
+            BatchWrite::Update(draft) => Keyed::Update(self.rkey_of(&draft), draft),
+            BatchWrite::Delete(path) => Keyed::Delete(path),
+        }
+    }
+
+    fn rkey_of(&self, draft: &Draft) -> RecordKey {
+        draft.rkey.clone().unwrap_or_else(|| record_key(&self.next_rkey()))
     }
 
     /// Old clients put back a profile as they read it: a blob of the old form
@@ -241,6 +261,17 @@ impl PreparedWrite {
             }
         }
     }
+}
+
+fn prepare_all(writes: Vec<Keyed>) -> Result<Vec<PreparedWrite>, RepoError> {
+    let prepare = |write| {
+        Ok(match write {
+            Keyed::Create(rkey, draft) => PreparedWrite::Create(draft.prepare(rkey)?),
+            Keyed::Update(rkey, draft) => PreparedWrite::Update(draft.prepare(rkey)?),
+            Keyed::Delete(path) => PreparedWrite::Delete(path),
+        })
+    };
+    writes.into_iter().map(prepare).collect()
 }
 
 fn check_commit(seen: &AtHead, expected: Option<Cid>) -> Result<(), RepoError> {
