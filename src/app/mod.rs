@@ -11,6 +11,7 @@ mod tasks;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -133,7 +134,12 @@ pub fn world(config: &Config) -> World {
 /// [`StartError`], where the folder or a secret cannot be made or read.
 pub fn open_keyring(config: &Config, world: &World) -> Result<Keyring, StartError> {
     let folder = &config.server.data_directory;
-    std::fs::create_dir_all(folder)
+    // What is kept there is for the server's eyes only; a folder that is there
+    // already has the mode that its owner gave it.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
         .map_err(|source| StartError::DataDirectory { path: folder.clone(), source })?;
     let mut random = |bytes: &mut [u8]| world.entropy.fill(bytes);
     Ok(Keyring::open(&config.secrets, folder, &mut random)?)

@@ -33,7 +33,6 @@ pub use sections::blobs::BlobsConfig;
 pub use sections::contact::ContactConfig;
 pub use sections::database::Database;
 pub use sections::identity::IdentityConfig;
-pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
 pub use sections::mail::{Delivery, MailConfig};
 pub use sections::outbound::OutboundConfig;
@@ -47,12 +46,11 @@ use reader::Reader;
 use sections::services::OwnDefaults;
 
 /// Settings that `..._file` and `PDS_..._FILE` may give through a file.
-const SECRET_KEYS: [&str; 5] = [
+const SECRET_KEYS: [&str; 4] = [
     "secrets.jwt_secret",
     "secrets.admin_password",
     "secrets.plc_rotation_key",
     "secrets.master_key",
-    "limits.bypass_key",
 ];
 
 /// Every setting of a server.
@@ -78,8 +76,6 @@ pub struct Config {
     pub services: ServicesConfig,
     /// The event stream and its relays.
     pub sync: SyncConfig,
-    /// How much one may ask for.
-    pub limits: LimitsConfig,
     /// Requests outward.
     pub outbound: OutboundConfig,
     /// Requests handed on.
@@ -157,7 +153,6 @@ impl Config {
             mail: MailConfig::read(reader),
             services: ServicesConfig::read(reader, &server, own_defaults),
             sync: SyncConfig::read(reader, &server, own_defaults),
-            limits: LimitsConfig::read(reader),
             outbound: OutboundConfig::read(reader, &server),
             proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),

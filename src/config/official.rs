@@ -54,9 +54,6 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_MOD_SERVICE_DID", "services.moderation_did", Same),
     ("PDS_REPORT_SERVICE_URL", "services.report_url", Same),
     ("PDS_REPORT_SERVICE_DID", "services.report_did", Same),
-    ("PDS_RATE_LIMITS_ENABLED", "limits.enabled", Flag),
-    ("PDS_RATE_LIMIT_BYPASS_KEY", "limits.bypass_key", Same),
-    ("PDS_RATE_LIMIT_BYPASS_IPS", "limits.bypass_addresses", Same),
     ("PDS_JWT_SECRET", "secrets.jwt_secret", Same),
     ("PDS_ADMIN_PASSWORD", "secrets.admin_password", Same),
     ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "secrets.plc_rotation_key", Same),
@@ -71,11 +68,12 @@ const MAPPED: &[(&str, &str, Form)] = &[
 
 const OWN_FILES: &str = "Freehold keeps its data in one database of its own";
 const PAGES: &str = "Freehold has no pages that would show it";
-const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes and rate limits guard the sign-up";
+const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes guard the sign-up";
 const NO_EARNED_CODES: &str = "accounts earn no invite codes; the administrator makes them";
 const OWN_TIMES: &str = "Freehold has limits of its own for looking up identities";
 const NO_MAIL: &str = "Freehold sends no mail yet; what needs a mailed code is refused";
-const NO_REDIS: &str = "Freehold counts in its own memory and needs no Redis";
+const NO_RATES: &str = "Freehold does not count requests yet; let the reverse proxy do it";
+const NO_REDIS: &str = "Freehold keeps what is short-lived in its own memory";
 
 /// Variables without which the server is still the same server, and why.
 const IGNORED: &[(&str, &str)] = &[
@@ -106,6 +104,9 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_BACKGROUND_LIGHT_URL", PAGES),
     ("PDS_BACKGROUND_DARK_URL", PAGES),
     ("PDS_DPOP_SECRET", "it only seeds values that change by themselves"),
+    ("PDS_RATE_LIMITS_ENABLED", NO_RATES),
+    ("PDS_RATE_LIMIT_BYPASS_KEY", NO_RATES),
+    ("PDS_RATE_LIMIT_BYPASS_IPS", NO_RATES),
     ("PDS_REDIS_SCRATCH_ADDRESS", NO_REDIS),
     ("PDS_REDIS_SCRATCH_PASSWORD", NO_REDIS),
     ("PDS_PROXY_ALLOW_HTTP2", "Freehold settles the version of HTTP with each service"),
@@ -165,7 +166,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("server.address", "0.0.0.0"),
     ("server.data_directory", "."),
     ("blobs.upload_bytes_max", "5242880"),
-    ("limits.enabled", "false"),
 ];
 
 /// What must be there, as the official server demands it.

@@ -191,8 +191,6 @@ impl Plan {
              handle_domains = [\".test\"]\n\
              [mail]\n\
              delivery = \"terminal\"\n\
-             [limits]\n\
-             enabled = false\n\
              [log]\n\
              level = {level}\n"
         )

@@ -58,7 +58,6 @@ async function startService({ folder, directory, appView, database, log, started
     FREEHOLD_IDENTITY_HANDLE_DOMAINS: '.test',
     FREEHOLD_SERVICES_APPVIEW_URL: appView.url,
     FREEHOLD_SERVICES_APPVIEW_DID: appView.did,
-    FREEHOLD_LIMITS_ENABLED: false,
     FREEHOLD_LOG_FORMAT: 'human',
     ...(database ? { FREEHOLD_DATABASE_URL: database } : {}),
   }

@@ -38,7 +38,7 @@ on_both_engines! {
     /// Whatever people do, the map, the API, the archives and the relays agree.
     async fn random_lives_agree_with_a_plain_map(town) {
         let seed = town.world.entropy.bytes::<8>();
-        println!("the life of seed {}", u64::from_be_bytes(seed));
+        eprintln!("the life of seed {}", u64::from_be_bytes(seed));
         let mut life = Life::begin(town, u64::from_be_bytes(seed)).await;
         for _ in 0..STEPS {
             life.step(town).await;

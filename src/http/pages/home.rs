@@ -25,7 +25,6 @@ pub async fn home(State(app): State<App>) -> Response {
 
 fn page(hostname: &str) -> String {
     PAGE.replace("{hostname}", &escaped(hostname))
-        .replace("{repository}", env!("CARGO_PKG_REPOSITORY"))
         .replace("{version}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -41,7 +40,7 @@ mod tests {
     fn the_page_names_the_server_and_nothing_is_left_to_fill_in() {
         let page = page("pds.test<b>");
         assert!(page.contains("<h1>pds.test&lt;b&gt;</h1>"));
-        for place in ["{hostname}", "{repository}", "{version}"] {
+        for place in ["{hostname}", "{version}"] {
             assert!(!page.contains(place), "{place}");
         }
     }

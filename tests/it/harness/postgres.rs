@@ -83,6 +83,7 @@ impl Drop for TestDatabase {
 }
 
 impl Cluster {
+    #[expect(clippy::zombie_processes, reason = "the keeper outlives this process on purpose")]
     fn start() -> Self {
         let bin = programs();
         let folder = tempfile::Builder::new().prefix("freehold-pg").tempdir();

@@ -27,8 +27,6 @@ pub const ADMIN_PASSWORD: &str = "the mayor's password";
 pub struct Town {
     /// The world it lives in: its clock, its dice, its network, its mail.
     pub world: World,
-    /// Which database it has.
-    pub engine: Engine,
     server: Option<Server>,
     directory: Option<DirectoryServer>,
     variables: Vec<(String, String)>,
@@ -66,7 +64,6 @@ impl Town {
         let directory = Some(directory(&world, folder.path()).await);
         let mut town = Self {
             world,
-            engine,
             server: None,
             directory,
             variables,
@@ -216,7 +213,6 @@ fn variables(folder: &Path) -> Vec<(String, String)> {
         ("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
         ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
         ("FREEHOLD_ACCOUNTS_LOGIN_TIME_MIN_MS", "0".to_owned()),
-        ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
         ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
         ("FREEHOLD_SERVICES_APPVIEW_URL", "none".to_owned()),
         ("FREEHOLD_SERVICES_APPVIEW_DID", "none".to_owned()),
