@@ -110,9 +110,7 @@ static EXPECT_BYTES: Sql = Sql::new(
     "INSERT INTO blob_removals (did, cid, requested_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
 );
 
-/// Puts bytes that are about to get their place on the list of removals, from
-/// which [`put`] takes them off: where an upload ends between the two, they are
-/// cleared away. Only for bytes of which there is no row yet.
+/// Lists bytes without a row for removal, until [`put`] takes them off the list.
 pub fn expect_bytes(batch: &mut Batch, new: &NewBlob) {
     batch.add(EXPECT_BYTES.bind(&new.did).bind(new.cid).bind(new.at));
 }
@@ -308,7 +306,7 @@ pub fn stream_refs(snapshot: &Snapshot, account: AccountId) -> RowStream<BlobRef
 }
 
 /// How many blobs an account has and should have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlobCounts {
     /// Distinct blobs to which records refer.
     pub referred: i64,
@@ -324,8 +322,7 @@ static COUNT: Sql = Sql::new(
 /// Counts the blobs of an account.
 pub async fn count(db: &Db, account: AccountId) -> Result<BlobCounts, StoreError> {
     let counts = |row: &Row<'_>| Ok(BlobCounts { referred: row.at(0)?, uploaded: row.at(1)? });
-    let counts = db.row(COUNT.bind(account), counts).await?;
-    Ok(counts.unwrap_or(BlobCounts { referred: 0, uploaded: 0 }))
+    Ok(db.row(COUNT.bind(account), counts).await?.unwrap_or_default())
 }
 
 static TAKE_DOWN: Sql =
