@@ -24,8 +24,7 @@ pub async fn home(State(app): State<App>) -> Response {
 }
 
 fn page(hostname: &str) -> String {
-    PAGE.replace("{hostname}", &escaped(hostname))
-        .replace("{version}", env!("CARGO_PKG_VERSION"))
+    PAGE.replace("{hostname}", &escaped(hostname)).replace("{version}", env!("CARGO_PKG_VERSION"))
 }
 
 fn escaped(text: &str) -> String {

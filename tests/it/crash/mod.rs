@@ -67,14 +67,14 @@ fn run(engine: Engine) {
     let rounds = number_of("FREEHOLD_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = number_of("FREEHOLD_CRASH_SEED");
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
-    println!("{rounds} rounds with FREEHOLD_CRASH_SEED={seed}");
+    eprintln!("{rounds} rounds with FREEHOLD_CRASH_SEED={seed}");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
         let mut scene = Scene::build(engine).await;
         let mut dice = Dice(seed);
         for round in 1..=rounds {
             scene.round(&mut dice).await;
-            println!("round {round}: {} writes, {} accounts", scene.answered, scene.accounts);
+            eprintln!("round {round}: {} writes, {} accounts", scene.answered, scene.accounts);
         }
         scene.check(&["check", "--json", "--deep"]);
         scene.directory.stop().await;

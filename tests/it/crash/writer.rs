@@ -155,7 +155,7 @@ impl Writer {
 
     async fn delete_or_batch(&mut self) -> Option<Acknowledged> {
         let Some(rkey) = self.some_key() else { return self.create(json!({})).await };
-        if self.turn % 2 == 0 {
+        if self.turn.is_multiple_of(2) {
             return self.batch(rkey).await;
         }
         let input = json!({ "repo": self.did, "collection": COLLECTION, "rkey": rkey });
