@@ -136,18 +136,31 @@ pub fn refer_imported(batch: &mut Batch, account: AccountId, path: &RecordPath, 
     batch.add(INSERT_REF.bind(account).bind(cid).bind(path));
 }
 
-static REFS_AT: Sql =
-    Sql::new("SELECT cid FROM blob_refs WHERE account_id = $1 AND path = $2 ORDER BY cid");
+static NEXT_REF_AT: Sql = Sql::new(
+    "SELECT cid FROM blob_refs WHERE account_id = $1 AND path = $2 AND cid > $3
+     ORDER BY cid LIMIT 1",
+);
 
 /// Lists the blobs to which the record at `path` refers. Ask it, under the
 /// repository's lock, for every record that a write replaces or deletes, and
 /// hand what goes away to [`unrefer`].
+///
+/// One point read for each and one more: most records refer to none, and a list
+/// would take the way through another thread.
 pub async fn list_at(
     db: &Db,
     account: AccountId,
     path: &RecordPath,
 ) -> Result<Vec<Cid>, StoreError> {
-    db.rows(REFS_AT.bind(account).bind(path), |row| row.at(0)).await
+    let mut cids: Vec<Cid> = Vec::new();
+    loop {
+        let after = cids.last().map_or_else(Vec::new, |cid| cid.as_bytes().to_vec());
+        let next = NEXT_REF_AT.bind(account).bind(path).bind(after);
+        match db.row(next, |row| row.at(0)).await? {
+            Some(cid) => cids.push(cid),
+            None => return Ok(cids),
+        }
+    }
 }
 
 static DELETE_REF: Sql =
