@@ -117,5 +117,6 @@ pub(in crate::store) static INSERT_EVENT: Sql = Sql::new(
 
 pub(in crate::store) static LAST_SEQ: Sql = Sql::new("SELECT last FROM sequence WHERE id = 1");
 
+// Never back: a batch of the same transaction may have raised it further.
 pub(in crate::store) static SET_LAST_SEQ: Sql =
-    Sql::new("UPDATE sequence SET previous = last, last = $1 WHERE id = 1");
+    Sql::new("UPDATE sequence SET previous = last, last = $1 WHERE id = 1 AND last < $1");

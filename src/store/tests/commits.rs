@@ -218,6 +218,12 @@ on_both_engines! {
         scene.db.run(batch).await.expect("raised");
         let done = alice.write(&scene.db, &[], &[]).await.expect("written");
         assert_eq!(done.events[0].seq, first + 1001);
+        // Also in the transaction of a commit.
+        let mut commit = alice.commit(&[], &[]);
+        sequence::raise(&mut commit.batch, first + 5000);
+        scene.db.commit(commit).await.expect("written");
+        let last = sequence::last(&scene.db).await.expect("read");
+        assert!(last >= first + 5000, "{last}");
     }
 
     /// A closed store says so.
