@@ -16,9 +16,7 @@ use freehold::atproto::tid::{self, ClockId};
 use freehold::atproto::{Cid, Moment};
 use freehold::store::accounts::{self, NewAccount};
 use freehold::store::heads::Head;
-use freehold::store::{
-    AccountId, Batch, Commit, Db, DbSettings, Location, RecordPut, RepoChange,
-};
+use freehold::store::{AccountId, Batch, Commit, Db, DbSettings, Location, RecordPut, RepoChange};
 use futures_util::future::join_all;
 
 /// Accounts among which the callers are spread.
