@@ -17,7 +17,7 @@ use freehold::atproto::{Cid, Moment};
 use freehold::store::accounts::{self, NewAccount};
 use freehold::store::heads::Head;
 use freehold::store::{AccountId, Batch, Commit, Db, DbSettings, Location, RecordPut, RepoChange};
-use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 /// Accounts among which the callers are spread.
 const ACCOUNTS: usize = 1000;
@@ -114,12 +114,11 @@ async fn measure(name: &str, location: Location) {
             shares[number % callers].push(person);
         }
         let began = Instant::now();
-        let done = join_all(shares.into_iter().map(|share| {
-            let db = db.clone();
-            let writing = write(db, share, began + TIME);
-            async { tokio::task::spawn(writing).await.expect("nobody panics") }
-        }))
-        .await;
+        let mut writers = JoinSet::new();
+        for share in shares {
+            writers.spawn(write(db.clone(), share, began + TIME));
+        }
+        let done = writers.join_all().await;
         let seconds = began.elapsed().as_secs_f64();
         let mut times: Vec<Duration> = Vec::new();
         for (share, taken) in done {
