@@ -21,8 +21,9 @@ use rusqlite::Connection;
 use super::{connection, readers::Readers};
 use crate::store::StoreError;
 
-/// Pages that the log has grown by when a checkpoint is due (8 MiB).
-const CHECKPOINT_PAGES: u32 = 1024;
+/// Pages that the log has grown by when a checkpoint is due (32 MiB): the pages
+/// that every group writes are then carried over once for many groups.
+const CHECKPOINT_PAGES: u32 = 4096;
 /// How often overdue snapshots are looked for.
 const ROUND: Duration = Duration::from_secs(1);
 
