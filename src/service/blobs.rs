@@ -145,13 +145,28 @@ impl Blobs {
     pub async fn remove_bytes(&self) -> Result<(), StoreError> {
         loop {
             let removals = blobs::list_removals(&self.store.db, REMOVALS_PORTION).await?;
-            if removals.is_empty() {
-                return Ok(());
-            }
+            let mut failure = None;
+            let mut removed = 0;
             for removal in &removals {
-                self.remove(removal).await?;
+                match self.remove(removal).await {
+                    Ok(()) => removed += 1,
+                    Err(error) => {
+                        // The others need not wait for it.
+                        self.postpone(removal).await?;
+                        failure = Some(error);
+                    }
+                }
+            }
+            if removed == 0 {
+                return failure.map_or(Ok(()), Err);
             }
         }
+    }
+
+    async fn postpone(&self, removal: &Removal) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        blobs::postpone_removal(&mut batch, removal, self.world.clock.now());
+        self.run_swept(batch).await
     }
 
     async fn remove(&self, removal: &Removal) -> Result<(), StoreError> {

@@ -150,6 +150,10 @@ impl Disk {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(failed("deleting a blob")(e)),
         }
+        // The list of removals forgets these bytes next; they must not come back
+        // with the power.
+        let synced = async { File::open(&folder).await?.sync_all().await };
+        synced.await.map_err(failed("deleting a blob"))?;
         // Only an empty folder goes.
         let _ = fs::remove_dir(folder).await;
         Ok(())

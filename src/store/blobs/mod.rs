@@ -23,7 +23,7 @@ use super::{
     engine::{BadColumn, Row, Sql},
 };
 
-pub use removals::{Removal, delete_removal, is_removal_due, list_removals};
+pub use removals::{Removal, delete_removal, is_removal_due, list_removals, postpone_removal};
 
 /// A blob as it is stored.
 #[derive(Clone, Debug, PartialEq)]
