@@ -59,7 +59,20 @@ fn event(row: &Row<'_>) -> Result<Event, BadColumn> {
 
 /// Lists events after `after` in order: `limit` of them, fewer where they would
 /// pass [`RANGE_BYTES_MAX`]. Empty only at the end of the log.
-pub async fn range(db: &Db, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+pub async fn range(db: &Db, mut after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+    while let Some(last) = end_of_range(db, after, limit).await? {
+        let events = db.rows(RANGE.bind(after).bind(last), event).await?;
+        if !events.is_empty() {
+            return Ok(events);
+        }
+        // All of them were deleted between the two questions.
+        after = last;
+    }
+    Ok(Vec::new())
+}
+
+/// The last event of a range; `None` at the end of the log.
+async fn end_of_range(db: &Db, after: u64, limit: u32) -> Result<Option<u64>, StoreError> {
     let size = |row: &Row<'_>| Ok((row.at::<u64>(0)?, row.at::<u64>(1)?));
     let sizes = db.rows(SIZES.bind(after).bind(limit), size).await?;
     let mut bytes = 0;
@@ -71,10 +84,7 @@ pub async fn range(db: &Db, after: u64, limit: u32) -> Result<Vec<Event>, StoreE
         }
         last = Some(seq);
     }
-    match last {
-        None => Ok(Vec::new()),
-        Some(last) => db.rows(RANGE.bind(after).bind(last), event).await,
-    }
+    Ok(last)
 }
 
 static STREAM: Sql =

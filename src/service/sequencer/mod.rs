@@ -233,8 +233,10 @@ impl Sequencer {
             None => Ok((cursor, History::Whole)),
             Some((seq, at)) if at >= window => Ok((seq - 1, History::Whole)),
             Some(_) => {
+                // Before the question, so that what is told meanwhile follows.
+                let head = self.head();
                 let first = events::first_since(&self.0.db, window).await?;
-                let start = first.map_or_else(|| self.head(), |seq| seq - 1);
+                let start = first.map_or(head, |seq| seq - 1);
                 Ok((start, History::Outdated))
             }
         }
