@@ -18,6 +18,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Connections open at once; further ones wait in the listener's queue.
@@ -48,6 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut connections = JoinSet::new();
     let graceful = GracefulShutdown::new();
+    let stopping = CancellationToken::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -63,9 +65,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer, router.clone(), graceful.watcher());
+                let connection = Connection { stream, peer, stopping: stopping.clone() };
+                let (router, watcher) = (router.clone(), graceful.watcher());
                 connections.spawn(async move {
-                    connection.await;
+                    connection.serve(router, watcher).await;
                     drop(place);
                 });
             }
@@ -76,23 +79,51 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         }
     }
     drop(listener);
+    stopping.cancel();
     if tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown()).await.is_err() {
         tracing::warn!("Closed {} connections that did not finish in time.", connections.len());
         connections.shutdown().await;
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
-    // An answer is written in one piece; waiting for more only delays it.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(axum::body::Body::new))
-    });
-    let builder = builder();
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!("A connection ended early: {error}.");
+/// A connection that was accepted and has said nothing yet.
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// Cancelled at the stop.
+    stopping: CancellationToken,
+}
+
+impl Connection {
+    /// Serves the requests of this connection until it ends.
+    async fn serve(self, router: Router, watcher: Watcher) {
+        if !self.speaks().await {
+            return;
+        }
+        // An answer is written in one piece; waiting for more only delays it.
+        let _ = self.stream.set_nodelay(true);
+        let peer = self.peer;
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request.map(axum::body::Body::new))
+        });
+        let builder = builder();
+        let stream = TokioIo::new(self.stream);
+        let connection = builder.serve_connection_with_upgrades(stream, service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!("A connection ended early: {error}.");
+        }
+    }
+
+    /// Waits for the first byte, which hyper does without a limit of time: the
+    /// silent must not take everybody's places.
+    async fn speaks(&self) -> bool {
+        tokio::select! {
+            () = self.stopping.cancelled() => false,
+            readable = tokio::time::timeout(HEADER_TIME_MAX, self.stream.readable()) => {
+                matches!(readable, Ok(Ok(())))
+            }
+        }
     }
 }
 
