@@ -84,17 +84,31 @@ fn keep_from_shared_caches(response: &mut Response) {
 
 /// What HEAD answers: everything a GET would, without the body.
 fn without_body(response: Response) -> Response {
-    let length = response.body().size_hint().exact();
+    let Some(length) = response.body().size_hint().exact() else {
+        // Of a length that is not known, as the GET's; an empty body would say
+        // that it is 0.
+        let nothing = futures_util::stream::empty::<Result<bytes::Bytes, std::io::Error>>();
+        return response.map(|_| axum::body::Body::from_stream(nothing));
+    };
     let mut response = response.map(|_| axum::body::Body::empty());
-    if let Some(length) = length {
-        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
-    }
+    response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
     response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_does_not_call_a_stream_empty() {
+        let bytes = bytes::Bytes::from_static(b"something");
+        let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes.clone())]);
+        let streamed = without_body(Response::new(axum::body::Body::from_stream(stream)));
+        assert_eq!(streamed.body().size_hint().exact(), None);
+        assert_eq!(streamed.headers().get(header::CONTENT_LENGTH), None);
+        let whole = without_body(Response::new(axum::body::Body::from(bytes)));
+        assert_eq!(whole.headers()[header::CONTENT_LENGTH], "9");
+    }
 
     #[test]
     fn a_path_names_a_method_by_its_nsid() {

@@ -54,6 +54,7 @@ const COMPRESSED_BYTES_MIN: u64 = 1_024;
 pub fn router(app: App) -> Router {
     let methods = Router::new()
         .route("/xrpc/_health", get(xrpc::health))
+        .route("/xrpc/", any(dispatch::dispatch))
         .route("/xrpc/{*path}", any(dispatch::dispatch))
         .merge(well_known::router())
         .layer(cors::layer());

@@ -9,7 +9,7 @@ use super::{App, XrpcError};
 use crate::atproto::lexicon::Catalog;
 
 /// Bytes of a query string: longer ones are not read.
-const QUERY_BYTES_MAX: usize = 16 * 1024;
+const QUERY_BYTES_MAX: usize = 56 * 1024;
 
 /// A method's parameters.
 ///

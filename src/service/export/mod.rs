@@ -42,8 +42,8 @@ const TURN_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long an export may take. While it lasts, the database keeps what it
 /// reads, also what was overwritten since.
 const EXPORT_TIME_MAX: Duration = Duration::from_secs(15 * 60);
-/// Blocks that one request may name.
-pub const BLOCKS_MAX: usize = 1_000;
+/// Blocks that one request may name: their CIDs fit into one query string.
+pub const BLOCKS_MAX: usize = 800;
 /// How often blocks are looked for in a repository that moves meanwhile.
 const ATTEMPTS_MAX: usize = 3;
 

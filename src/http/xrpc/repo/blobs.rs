@@ -70,7 +70,7 @@ pub async fn list_missing_blobs(
     let after = match page.cursor.map(|cursor| cursor.parse::<Cid>()) {
         None => None,
         Some(Ok(cid)) => Some(cid),
-        Some(Err(_)) => return Err(XrpcError::invalid_request("The cursor is not a CID")),
+        Some(Err(_)) => return Err(XrpcError::invalid_request("Malformed cursor")),
     };
     let missing = app.blobs.list_missing(&owner, after, page.limit).await?;
     let blobs = missing

@@ -107,7 +107,7 @@ pub async fn list_records(
 ) -> Result<JsonText, XrpcError> {
     let owner = Owner::from(&app.repos.shown(&page.repo).await?);
     let after = page.cursor.map(RecordKey::new).transpose();
-    let after = after.map_err(|_| XrpcError::invalid_request("The cursor is not a record key"))?;
+    let after = after.map_err(|_| XrpcError::invalid_request("Malformed cursor"))?;
     let listing = Listing {
         collection: page.collection,
         order: if page.reverse { Order::Ascending } else { Order::Descending },
