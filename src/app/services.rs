@@ -18,13 +18,14 @@ use crate::service::outbox::Outbox;
 use crate::service::passwords::Passwords;
 use crate::service::preferences::Preferences;
 use crate::service::proxy::{KnownService, Proxy, ProxyLimits, ProxySettings};
+use crate::service::rates::{Counting, Rates};
 use crate::service::repos::{RepoLimits, Repos};
 use crate::service::sequencer::{Sequencer, SequencerSettings};
 use crate::service::service_auth::ServiceAuth;
 use crate::service::sessions::tokens::Tokens;
 use crate::service::sessions::{SessionParts, SessionSettings, Sessions};
 use crate::service::tasks::Tasks;
-use crate::service::{About, Host, Services, UploadLimits};
+use crate::service::{About, ClientRules, Host, Services, UploadLimits};
 use crate::store::{EventFeed, Store, StoreError, vault::Vault};
 use crate::world::World;
 
@@ -60,6 +61,7 @@ impl Wiring<'_> {
         let stop = tasks.stop_token();
         let (sequencer, feed) =
             Sequencer::open(store.db.clone(), world.clock.clone(), settings, stop).await?;
+        let clock = world.clock.clone();
         let services = Services {
             proxy: Proxy::new(
                 store.db.clone(),
@@ -68,12 +70,7 @@ impl Wiring<'_> {
                 service_auth.clone(),
                 proxy_settings(config),
             ),
-            exports: Exports::new(
-                repos.clone(),
-                store.db.clone(),
-                world.clock.clone(),
-                tasks.clone(),
-            ),
+            exports: Exports::new(repos.clone(), store.db.clone(), clock.clone(), tasks.clone()),
             app_passwords: AppPasswords::new(store.clone(), world.clone()),
             invites: Invites::new(store.clone(), world.clone(), host.clone()),
             preferences: Preferences::new(store.clone(), world.clone()),
@@ -84,6 +81,8 @@ impl Wiring<'_> {
             outbox,
             about: about(config),
             uploads: upload_limits(config),
+            rates: Rates::new(clock, counting(config)),
+            clients: client_rules(config),
             blobs: Blobs::new(
                 store.clone(),
                 world.clone(),
@@ -211,6 +210,22 @@ fn upload_limits(config: &Config) -> UploadLimits {
     UploadLimits {
         blob_bytes_max: config.blobs.upload_bytes_max,
         repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(IMPORT_BYTES_MAX),
+    }
+}
+
+fn counting(config: &Config) -> Counting {
+    match config.limits.enabled {
+        true => Counting::On,
+        false => Counting::Off,
+    }
+}
+
+fn client_rules(config: &Config) -> ClientRules {
+    let limits = &config.limits;
+    ClientRules {
+        trusted_proxies: limits.trusted_proxies,
+        uncounted: limits.bypass_addresses.clone(),
+        bypass_key: limits.bypass_key.as_ref().map(|key| key.reveal().to_owned().into()),
     }
 }
 

@@ -33,6 +33,7 @@ pub use sections::blobs::BlobsConfig;
 pub use sections::contact::ContactConfig;
 pub use sections::database::Database;
 pub use sections::identity::IdentityConfig;
+pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
 pub use sections::mail::MailConfig;
 pub use sections::outbound::OutboundConfig;
@@ -46,7 +47,8 @@ use reader::Reader;
 use sections::services::OwnDefaults;
 
 /// Settings that `..._file` and `PDS_..._FILE` may give through a file.
-const SECRET_KEYS: [&str; 7] = [
+const SECRET_KEYS: [&str; 8] = [
+    "limits.bypass_key",
     "mail.smtp_url",
     "mail.smtp_password",
     "mail.moderation_smtp_url",
@@ -81,6 +83,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Requests outward.
     pub outbound: OutboundConfig,
+    /// Requests counted.
+    pub limits: LimitsConfig,
     /// Requests handed on.
     pub proxy: ProxyConfig,
     /// What is told.
@@ -157,6 +161,7 @@ impl Config {
             services: ServicesConfig::read(reader, &server, own_defaults),
             sync: SyncConfig::read(reader, &server, own_defaults),
             outbound: OutboundConfig::read(reader, &server),
+            limits: LimitsConfig::read(reader, &server),
             proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),
             mode,

@@ -65,6 +65,9 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_PROXY_HEADERS_TIMEOUT", "proxy.headers_timeout_ms", Same),
     ("PDS_PROXY_BODY_TIMEOUT", "proxy.body_timeout_ms", Same),
     ("PDS_PROXY_MAX_RESPONSE_SIZE", "proxy.response_bytes_max", Same),
+    ("PDS_RATE_LIMITS_ENABLED", "limits.enabled", Flag),
+    ("PDS_RATE_LIMIT_BYPASS_KEY", "limits.bypass_key", Same),
+    ("PDS_RATE_LIMIT_BYPASS_IPS", "limits.bypass_addresses", Same),
     ("LOG_ENABLED", "log.enabled", Flag),
     ("LOG_LEVEL", "log.level", Level),
     ("LOG_DESTINATION", "log.destination", Same),
@@ -75,7 +78,6 @@ const PAGES: &str = "Freehold has no pages that would show it";
 const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes guard the sign-up";
 const NO_EARNED_CODES: &str = "accounts earn no invite codes; the administrator makes them";
 const OWN_TIMES: &str = "Freehold has limits of its own for looking up identities";
-const NO_RATES: &str = "Freehold does not count requests yet; let the reverse proxy do it";
 const NO_REDIS: &str = "Freehold keeps what is short-lived in its own memory";
 
 /// Variables without which the server is still the same server, and why.
@@ -103,9 +105,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_BACKGROUND_LIGHT_URL", PAGES),
     ("PDS_BACKGROUND_DARK_URL", PAGES),
     ("PDS_DPOP_SECRET", "it only seeds values that change by themselves"),
-    ("PDS_RATE_LIMITS_ENABLED", NO_RATES),
-    ("PDS_RATE_LIMIT_BYPASS_KEY", NO_RATES),
-    ("PDS_RATE_LIMIT_BYPASS_IPS", NO_RATES),
     ("PDS_REDIS_SCRATCH_ADDRESS", NO_REDIS),
     ("PDS_REDIS_SCRATCH_PASSWORD", NO_REDIS),
     ("PDS_PROXY_ALLOW_HTTP2", "Freehold settles the version of HTTP with each service"),

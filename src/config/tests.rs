@@ -101,10 +101,10 @@ fn a_host_name_alone_makes_a_server_of_the_public_network() {
 #[test]
 fn the_installers_environment_is_understood() {
     let loaded = load("", variables(INSTALLER)).expect("an installation has no faults");
-    let Config { server, blobs, database, accounts, sync, services, mode, secrets, .. } =
+    let Config { server, blobs, database, accounts, sync, services, mode, secrets, limits, .. } =
         loaded.config;
-    let [rates] = &loaded.warnings[..] else { panic!("one warning, not {:?}", loaded.warnings) };
-    assert!(rates.starts_with("PDS_RATE_LIMITS_ENABLED has no effect"), "{rates}");
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert!(limits.enabled);
     assert_eq!(mode, Mode::Official);
     assert_eq!(server.listen().to_string(), "0.0.0.0:2583");
     assert_eq!(server.service_did.as_str(), "did:web:pds.example.com");
@@ -332,6 +332,7 @@ const WITHOUT_DEFAULT: &str = "server.public_url server.service_did contact.priv
     mail.smtp_url mail.smtp_url_file mail.from_address mail.smtp_host mail.smtp_port
     mail.smtp_security mail.smtp_username mail.smtp_password mail.smtp_password_file
     mail.moderation_smtp_url mail.moderation_smtp_url_file mail.moderation_from_address
+    limits.trusted_proxies limits.bypass_key limits.bypass_key_file
     secrets.jwt_secret secrets.jwt_secret_file secrets.admin_password secrets.admin_password_file
     secrets.plc_rotation_key secrets.plc_rotation_key_file secrets.master_key
     secrets.master_key_file";

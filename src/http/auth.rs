@@ -12,11 +12,14 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::limits::Meter;
 use super::row::Row;
 use super::{App, XrpcError};
 use crate::service::callers::Call;
 use crate::service::grants::{Access, Actor};
+use crate::service::rates::{Bucket, Subject};
 use crate::service::service_tokens::Verified;
+use crate::store::accounts::Status;
 
 /// The administrator's name in HTTP Basic.
 const ADMIN: &str = "admin";
@@ -64,7 +67,9 @@ impl FromRequestParts<App> for Auth {
             Some(access) => *access,
             None => Row::of(parts)?.access,
         };
-        Ok(Auth(actor(app, parts, &token, access).await?))
+        let actor = actor(app, parts, &token, access).await?;
+        count(parts, &actor)?;
+        Ok(Auth(actor))
     }
 }
 
@@ -79,7 +84,7 @@ impl FromRequestParts<App> for Viewer {
                 Ok(Viewer::Account(actor))
             }
             Some(Credential::Basic { name, password }) => {
-                administrator(app, &name, &password).map(|Admin| Viewer::Admin)
+                administrator(app, parts, &name, &password).map(|Admin| Viewer::Admin)
             }
         }
     }
@@ -92,7 +97,9 @@ impl FromRequestParts<App> for Admin {
         match credential(&parts.headers)? {
             None => Err(missing()),
             Some(Credential::Bearer(_)) => Err(unexpected()),
-            Some(Credential::Basic { name, password }) => administrator(app, &name, &password),
+            Some(Credential::Basic { name, password }) => {
+                administrator(app, parts, &name, &password)
+            }
         }
     }
 }
@@ -125,10 +132,27 @@ async fn actor(app: &App, parts: &Parts, token: &str, access: Access) -> Result<
     Ok(app.callers.actor(token, Call { nsid, access }).await?)
 }
 
-fn administrator(app: &App, name: &str, password: &str) -> Result<Admin, XrpcError> {
+/// Takes what the call costs the account.
+fn count(parts: &Parts, actor: &Actor) -> Result<(), XrpcError> {
+    let row = parts.extensions.get::<&'static Row>();
+    let price = row.and_then(|row| row.price);
+    let Some(price) = price.filter(|price| price.bucket.subject() == Subject::Account) else {
+        return Ok(());
+    };
+    let bucket = match (price.bucket, actor.status) {
+        (Bucket::Upload, Status::Deactivated) => Bucket::ImportUpload,
+        (bucket, _) => bucket,
+    };
+    Meter::of(&parts.extensions).spend(bucket, actor.did.as_str(), price.points)
+}
+
+fn administrator(app: &App, parts: &Parts, name: &str, password: &str) -> Result<Admin, XrpcError> {
+    let meter = Meter::of(&parts.extensions);
+    meter.admits_address(Bucket::AdminPassword)?;
     if name == ADMIN && app.callers.is_admin(password) {
         Ok(Admin)
     } else {
+        meter.spend_by_address(Bucket::AdminPassword, 1)?;
         Err(XrpcError::unauthorized("AuthenticationRequired", "Authentication Required"))
     }
 }

@@ -12,11 +12,13 @@ use http::{HeaderValue, header};
 use http_body::Body as _;
 
 use super::input::refuse_body;
+use super::limits::Meter;
 use super::proxy::proxy;
 use super::row::{Kind, Row};
 use super::table::TABLE;
 use super::{App, XrpcError, outcome};
 use crate::atproto::syntax::Nsid;
+use crate::service::rates::{Bucket, Subject};
 
 /// Takes a request under `/xrpc/` to its method.
 pub async fn dispatch(State(app): State<App>, request: Request) -> Response {
@@ -32,7 +34,10 @@ pub async fn dispatch(State(app): State<App>, request: Request) -> Response {
 /// What another service answers.
 async fn passed_on(nsid: Nsid, request: Request, app: App) -> Response {
     let head = request.method() == http::Method::HEAD;
-    let answer = proxy(app, nsid, request).await;
+    let answer = match Meter::of(request.extensions()).spend_by_address(Bucket::Requests, 1) {
+        Ok(()) => proxy(app, nsid, request).await,
+        Err(error) => Err(error),
+    };
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     keep_from_shared_caches(&mut response);
     if head { without_body(response) } else { response }
@@ -59,6 +64,7 @@ async fn answer(row: &'static Row, request: Request, app: App) -> Response {
 
 /// The request, if its shape is the method's.
 async fn admitted(row: &'static Row, request: Request) -> Result<Request, XrpcError> {
+    count(row, &Meter::of(request.extensions()))?;
     let expected = row.kind.verb();
     let given = request.method();
     if row.kind == Kind::Subscription && given != expected {
@@ -74,6 +80,19 @@ async fn admitted(row: &'static Row, request: Request) -> Result<Request, XrpcEr
     };
     request.extensions_mut().insert(row);
     Ok(request)
+}
+
+/// Takes what the request costs its address; what it costs its account is
+/// taken when that is known.
+fn count(row: &Row, meter: &Meter) -> Result<(), XrpcError> {
+    // Archives have a bucket in place of that of all requests.
+    if row.price.is_none_or(|price| price.bucket != Bucket::Archives) {
+        meter.spend_by_address(Bucket::Requests, 1)?;
+    }
+    match row.price.filter(|price| price.bucket.subject() == Subject::Address) {
+        Some(price) => meter.spend_by_address(price.bucket, price.points),
+        None => Ok(()),
+    }
 }
 
 fn keep_from_shared_caches(response: &mut Response) {

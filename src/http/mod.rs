@@ -15,6 +15,7 @@ pub mod dispatch;
 mod encoding;
 pub mod error;
 pub mod input;
+pub mod limits;
 mod log;
 pub mod operator;
 mod outcome;
@@ -58,10 +59,13 @@ pub fn router(app: App) -> Router {
         .route("/xrpc/", any(dispatch::dispatch))
         .route("/xrpc/{*path}", any(dispatch::dispatch))
         .merge(well_known::router())
+        .layer(middleware::from_fn_with_state(app.clone(), limits::measure))
         .layer(cors::layer());
     Router::new()
         .merge(methods)
-        .merge(operator::router())
+        .merge(
+            operator::router().layer(middleware::from_fn_with_state(app.clone(), limits::measure)),
+        )
         .merge(well_known::plain_router())
         .route("/", get(pages::home))
         .layer(

@@ -13,6 +13,7 @@ use super::{App, XrpcError};
 use crate::atproto::lexicon::{self, Catalog, MethodKind};
 use crate::atproto::syntax::Nsid;
 use crate::service::grants::Access;
+use crate::service::rates::Bucket;
 
 /// Bytes of a body with a few fields.
 pub const FIELDS_BYTES_MAX: u64 = 150 * 1024;
@@ -33,7 +34,18 @@ pub struct Row {
     pub access: Access,
     /// How large its body may be.
     pub body: Body,
+    /// What one call takes from a bucket of the rates.
+    pub price: Option<Price>,
     handler: Boxed,
+}
+
+/// What one call of a method takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// From where.
+    pub bucket: Bucket,
+    /// How much.
+    pub points: u32,
 }
 
 /// Whether a method reads, writes or streams.
@@ -75,13 +87,23 @@ where
         None => (Kind::Subscription, None, None),
     };
     let handler: Boxed = Box::new(move |request, app| Box::pin(handler.clone().call(request, app)));
-    Row { nsid, kind, input, output, access, body: Body::Fields, handler }
+    Row { nsid, kind, input, output, access, body: Body::Fields, price: None, handler }
 }
 
 impl Row {
     /// Gives the line another size of body.
     pub fn body(self, body: Body) -> Self {
         Self { body, ..self }
+    }
+
+    /// Has each call take one point from a bucket.
+    pub fn counts(self, bucket: Bucket) -> Self {
+        self.costs(1, bucket)
+    }
+
+    /// Has each call take points from a bucket.
+    pub fn costs(self, points: u32, bucket: Bucket) -> Self {
+        Self { price: Some(Price { bucket, points }), ..self }
     }
 
     /// The line of the request in hand.

@@ -119,7 +119,7 @@ impl Callers {
         if !rule.standing.admits(account.status()) {
             return Err(refused(&account));
         }
-        Ok(Actor { did, account: account.id, grant })
+        Ok(Actor { did, account: account.id, grant, status: account.status() })
     }
 
     /// The DID that wants to move here, by a token of its present server. The

@@ -17,6 +17,8 @@ pub struct Actor {
     pub account: AccountId,
     /// What its credential was given for.
     pub grant: Grant,
+    /// How the account stood when its credential was read.
+    pub status: Status,
 }
 
 /// What a credential was given for.

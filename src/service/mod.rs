@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod passwords;
 pub mod preferences;
 pub mod proxy;
+pub mod rates;
 pub mod repos;
 pub mod sequencer;
 pub mod service_auth;
@@ -31,7 +32,10 @@ pub mod service_tokens;
 pub mod sessions;
 pub mod tasks;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::atproto::syntax::Did;
 use crate::store::Store;
@@ -50,6 +54,7 @@ use keys::AccountKeys;
 use outbox::Outbox;
 use preferences::Preferences;
 use proxy::Proxy;
+use rates::Rates;
 use repos::Repos;
 use sequencer::Sequencer;
 use service_auth::ServiceAuth;
@@ -97,6 +102,10 @@ pub struct Services {
     pub outbox: Arc<Outbox>,
     /// Who calls.
     pub callers: Callers,
+    /// How often somebody may do something.
+    pub rates: Rates,
+    /// How clients are told apart.
+    pub clients: ClientRules,
     /// What this server says about its operator.
     pub about: About,
     /// How large the things are that clients may send.
@@ -116,6 +125,18 @@ impl Default for UploadLimits {
     fn default() -> Self {
         Self { blob_bytes_max: 5 * 1024 * 1024, repository_bytes_max: u64::MAX }
     }
+}
+
+/// How clients are told apart, and which of them are not counted.
+#[derive(Debug, Clone, Default)]
+pub struct ClientRules {
+    /// Reverse proxies of the operator's in front; nothing for one, where the
+    /// connection comes from the local network, else none.
+    pub trusted_proxies: Option<usize>,
+    /// Addresses of clients that are not counted.
+    pub uncounted: Vec<IpAddr>,
+    /// Whoever knows it is not counted.
+    pub bypass_key: Option<Zeroizing<String>>,
 }
 
 /// What this server says about its operator.

@@ -38,6 +38,7 @@ mod journeys;
 mod model;
 mod operation;
 mod proxy;
+mod rate_limits;
 mod repo_bad_input;
 mod repo_blobs;
 mod repo_import;

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod contact;
 pub mod database;
 pub mod identity;
+pub mod limits;
 pub mod log;
 pub mod mail;
 pub mod outbound;

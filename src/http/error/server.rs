@@ -11,6 +11,7 @@ use crate::service::invites::InviteError;
 use crate::service::keys::ReserveError;
 use crate::service::passwords::PasswordError;
 use crate::service::preferences::PreferenceError;
+use crate::service::rates::Exhausted;
 use crate::service::service_tokens::ServiceTokenError;
 use crate::service::sessions::SessionError;
 use crate::service::sessions::tokens::TokenError;
@@ -48,6 +49,12 @@ impl From<ServiceTokenError> for XrpcError {
 }
 
 const REPLAYED: &str = "NonceNotUnique";
+
+impl From<Exhausted> for XrpcError {
+    fn from(error: Exhausted) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", error.to_string())
+    }
+}
 
 impl From<ReserveError> for XrpcError {
     fn from(error: ReserveError) -> Self {

@@ -213,6 +213,7 @@ fn variables(folder: &Path) -> Vec<(String, String)> {
         ("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
         ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
         ("FREEHOLD_ACCOUNTS_LOGIN_TIME_MIN_MS", "0".to_owned()),
+        ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
         ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
         ("FREEHOLD_SERVICES_APPVIEW_URL", "none".to_owned()),
         ("FREEHOLD_SERVICES_APPVIEW_DID", "none".to_owned()),

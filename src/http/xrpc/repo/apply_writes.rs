@@ -11,7 +11,10 @@ use crate::atproto::data::Value;
 use crate::atproto::syntax::RecordPath;
 use crate::http::auth::Auth;
 use crate::http::input::InputValue;
+use crate::http::limits::Meter;
+use crate::http::table::{CREATE_POINTS, DELETE_POINTS, UPDATE_POINTS};
 use crate::http::{Answer, App, XrpcError};
+use crate::service::rates::Bucket;
 use crate::service::repos::{BatchWrite, Validate, Written};
 
 const CREATE: &str = "com.atproto.repo.applyWrites#create";
@@ -55,6 +58,7 @@ pub struct Record {
 pub async fn apply_writes(
     State(app): State<App>,
     Auth(actor): Auth,
+    meter: Meter,
     input: InputValue,
 ) -> Answer<Applied> {
     let mut fields = Fields::of(input)?;
@@ -64,6 +68,8 @@ pub async fn apply_writes(
     let writes: Vec<BatchWrite> =
         writes.map(|write| read_write(write, validate)).collect::<Result<_, _>>()?;
     let kinds: Vec<Kind> = writes.iter().map(Kind::of).collect();
+    let points = kinds.iter().map(Kind::points).sum();
+    meter.spend(Bucket::RecordWrites, owner.did.as_str(), points)?;
     let (commit, written) = app.repos.apply_writes(&owner, writes, swap_commit).await?;
     let results = kinds.into_iter().zip(written).map(|(kind, written)| kind.result(written));
     Ok(Json(Applied { commit: commit.map(Commit::from), results: results.collect() }))
@@ -96,6 +102,14 @@ impl Kind {
             BatchWrite::Create(_) => Self::Create,
             BatchWrite::Update(_) => Self::Update,
             BatchWrite::Delete(_) => Self::Delete,
+        }
+    }
+
+    fn points(&self) -> u32 {
+        match self {
+            Self::Create => CREATE_POINTS,
+            Self::Update => UPDATE_POINTS,
+            Self::Delete => DELETE_POINTS,
         }
     }
 

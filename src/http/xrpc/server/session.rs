@@ -8,8 +8,10 @@ use serde_json::Value;
 use crate::atproto::syntax::{Did, Handle};
 use crate::http::auth::{Auth, RefreshToken};
 use crate::http::input::Input;
+use crate::http::limits::Meter;
 use crate::http::{Answer, App, XrpcError};
 use crate::service::hosting::status_of;
+use crate::service::rates::Bucket;
 use crate::service::sessions::{IfTakenDown, Login, Opened};
 use crate::store::accounts::Account;
 
@@ -53,6 +55,7 @@ pub struct Session {
 /// `com.atproto.server.createSession`: logs in with a password.
 pub async fn create_session(
     State(app): State<App>,
+    meter: Meter,
     Input(credentials): Input<Credentials>,
 ) -> Answer<Session> {
     let if_taken_down = match credentials.allow_takendown {
@@ -60,6 +63,9 @@ pub async fn create_session(
         false => IfTakenDown::Refuse,
     };
     let Credentials { identifier, password, .. } = credentials;
+    // By both, so that nobody can lock out somebody else.
+    let subject = format!("{} {}", meter.address(), identifier.trim().to_lowercase());
+    meter.spend(Bucket::LogIn, &subject, 1)?;
     let opened = app.sessions.open(&Login { identifier, password, if_taken_down }).await?;
     Ok(Json(session(&app, opened).await))
 }
