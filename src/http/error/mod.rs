@@ -5,6 +5,7 @@
 //! error that is the server's own fault is logged here, once, and leaves as
 //! `InternalServerError` without its cause.
 
+mod accounts;
 mod directory;
 mod email;
 mod identity;
