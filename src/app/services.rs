@@ -51,7 +51,8 @@ impl Wiring<'_> {
         let outbox = Arc::new(Outbox::new(store.db.clone(), vault.clone(), world.clone()));
         let email_tokens = EmailTokens::new(store.db.clone(), vault, world.clone(), outbox.clone());
         let email_tokens = Arc::new(email_tokens);
-        let service_auth = ServiceAuth::new(store.db.clone(), keys.clone(), world.clone());
+        let (db, own_did) = (store.db.clone(), host.service_did.clone());
+        let service_auth = ServiceAuth::new(db, keys.clone(), world.clone(), own_did);
         let limits = RepoLimits::default();
         let repos = Arc::new(Repos::new(store.clone(), keys.clone(), world.clone(), limits));
         let ground = Ground { store, world, host, identity, keys, repos, email_tokens, outbox };
@@ -162,6 +163,7 @@ impl Ground {
             identity: self.identity.clone(),
             tokens,
             service_did: self.host.service_did.clone(),
+            moderation: config.services.moderation.as_ref().map(|service| service.did.clone()),
         };
         let callers = Callers::new(parts, keyring.admin_password.reveal());
         People { accounts, sessions, callers }

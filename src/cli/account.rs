@@ -18,6 +18,10 @@ const PASSWORD_GROUPS: usize = 4;
 const PASSWORD_GROUP_CHARACTERS: usize = 5;
 
 const CREATE_INVITE: &str = "com.atproto.server.createInviteCode";
+const DISABLE_INVITES: &str = "com.atproto.admin.disableInviteCodes";
+const LIST_INVITES: &str = "com.atproto.admin.getInviteCodes";
+/// Codes that are asked for at once.
+const INVITES_PAGE: &str = "500";
 const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
 const DESCRIBE: &str = "com.atproto.server.describeServer";
 
@@ -35,7 +39,9 @@ pub(super) enum Account {
     SetEmail(people::SetEmail),
     SetHandle(people::SetHandle),
     Show(people::Show),
+    Suspend(people::Suspend),
     Takedown(people::Takedown),
+    Unsuspend(people::Unsuspend),
     Untakedown(people::Untakedown),
 }
 
@@ -58,6 +64,8 @@ pub(super) struct CreateAccount {
 #[derive(Debug, Subcommand)]
 pub(super) enum Invite {
     Create(CreateInvite),
+    Disable(DisableInvites),
+    List(ListInvites),
 }
 
 /// Make an invite code and print it.
@@ -69,6 +77,25 @@ pub(super) struct CreateInvite {
     /// How many accounts may be made with it.
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     uses: u32,
+}
+
+/// List invite codes, the newest first: who has them, how often they were used.
+#[derive(Debug, Args)]
+pub(super) struct ListInvites {
+    /// Answer in JSON, a line for each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Disable invite codes, so that nobody signs up with them any more.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct DisableInvites {
+    /// The codes.
+    codes: Vec<String>,
+    /// All codes of this account, by its DID; can be given several times.
+    #[arg(long, value_name = "DID")]
+    account: Vec<String>,
 }
 
 impl Account {
@@ -94,7 +121,9 @@ impl Account {
             Self::SetEmail(command) => command.run(server).await,
             Self::SetHandle(command) => command.run(server).await,
             Self::Show(command) => command.run(server).await,
+            Self::Suspend(command) => command.run(server).await,
             Self::Takedown(command) => command.run(server).await,
+            Self::Unsuspend(command) => command.run(server).await,
             Self::Untakedown(command) => command.run(server).await,
             Self::Code(_) | Self::ResetLink(_) => Ok(()),
         }
@@ -103,11 +132,59 @@ impl Account {
 
 impl Invite {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
-        let Self::Create(command) = self;
         let server = RunningServer::of(&settings.load()?.config)?;
-        let code = runtime()?.block_on(invite_code(&server, command.uses))?;
+        runtime()?.block_on(async {
+            match self {
+                Self::Create(command) => command.run(&server).await,
+                Self::Disable(command) => command.run(&server).await,
+                Self::List(command) => command.run(&server).await,
+            }
+        })
+    }
+}
+
+impl CreateInvite {
+    async fn run(self, server: &RunningServer) -> Result<(), Failure> {
+        let code = invite_code(server, self.uses).await?;
         print(&format!("{}\n", code.as_str().unwrap_or_default()))
     }
+}
+
+impl DisableInvites {
+    async fn run(self, server: &RunningServer) -> Result<(), Failure> {
+        let input = json!({ "codes": self.codes, "accounts": self.account });
+        server.administer(DISABLE_INVITES, &input).await.map(|_| ())
+    }
+}
+
+impl ListInvites {
+    async fn run(self, server: &RunningServer) -> Result<(), Failure> {
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut params = vec![("limit", INVITES_PAGE)];
+            params.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page = server.inspect(LIST_INVITES, &params).await?;
+            for code in page["codes"].as_array().into_iter().flatten() {
+                print(&match self.json {
+                    true => format!("{code}\n"),
+                    false => invite_line(code),
+                })?;
+            }
+            match page["cursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn invite_line(code: &Value) -> String {
+    let text = |key: &str| code[key].as_str().unwrap_or_default();
+    let used = code["uses"].as_array().map_or(0, Vec::len);
+    let left = code["available"].as_u64().unwrap_or_default();
+    let disabled = if code["disabled"] == true { "  disabled" } else { "" };
+    let (name, owner) = (text("code"), text("forAccount"));
+    format!("{name}  for {owner}  used {used} of {left}{disabled}\n")
 }
 
 impl CreateAccount {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::atproto::syntax::{Did, normalize_handle};
+use crate::http::operator::SUSPEND_PATH;
 
 use super::account::password;
 use super::failure::Failure;
@@ -15,6 +16,7 @@ use super::print;
 use super::running::RunningServer;
 
 const GROUP: &str = "com.atproto.admin.";
+const GET_STATUS: &str = "com.atproto.sync.getRepoStatus";
 /// Accounts that are asked for at once.
 const PAGE_ACCOUNTS: u32 = 100;
 
@@ -78,6 +80,22 @@ pub(super) struct Deactivate {
 /// Switch an account on again.
 #[derive(Debug, Args)]
 pub(super) struct Activate {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// Suspend an account: like a takedown, and meant to end.
+///
+/// The network is told that it is suspended, so apps can say so.
+#[derive(Debug, Args)]
+pub(super) struct Suspend {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// End the suspension of an account.
+#[derive(Debug, Args)]
+pub(super) struct Unsuspend {
     #[command(flatten)]
     whose: Whose,
 }
@@ -150,6 +168,8 @@ impl Show {
         for name in names.iter().filter(|name| account[**name].is_string()) {
             shown += &format!("{name:<17} {}\n", text(&account, name));
         }
+        let public = server.query(&format!("{GET_STATUS}?did={did}")).await?;
+        shown += &format!("{:<17} {}\n", "status", public["status"].as_str().unwrap_or("active"));
         if status["takedown"]["applied"] == true {
             shown += &format!("{:<17} {}\n", "takedown", text(&status["takedown"], "ref"));
         }
@@ -184,6 +204,20 @@ impl Activate {
     pub(super) async fn run(self, server: &RunningServer) -> Result<(), Failure> {
         let on = json!({ "applied": false });
         self.whose.decide(server, "deactivated", on, "activated").await
+    }
+}
+
+impl Suspend {
+    pub(super) async fn run(self, server: &RunningServer) -> Result<(), Failure> {
+        let account = self.whose.suspend(server, json!(true)).await?;
+        self.whose.done(&account, "suspended")
+    }
+}
+
+impl Unsuspend {
+    pub(super) async fn run(self, server: &RunningServer) -> Result<(), Failure> {
+        let account = self.whose.suspend(server, json!(false)).await?;
+        self.whose.done(&account, "no longer suspended")
     }
 }
 
@@ -275,6 +309,15 @@ impl Whose {
         input[attribute] = value;
         server.administer(&method("updateSubjectStatus"), &input).await?;
         self.done(&account, done)
+    }
+
+    async fn suspend(&self, server: &RunningServer, suspended: Value) -> Result<Value, Failure> {
+        let account = self.find(server).await?;
+        let input = json!({ "account": account["did"], "suspended": suspended });
+        match server.operate(SUSPEND_PATH, &input).await? {
+            Some(_) => Ok(account),
+            None => Err("the server does not answer any more".into()),
+        }
     }
 
     fn done(&self, account: &Value, done: &str) -> Result<(), Failure> {

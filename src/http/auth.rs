@@ -18,7 +18,7 @@ use super::{App, XrpcError};
 use crate::service::callers::Call;
 use crate::service::grants::{Access, Actor};
 use crate::service::rates::{Bucket, Subject};
-use crate::service::service_tokens::Verified;
+use crate::service::service_tokens::{Verified, is_service_token};
 use crate::store::accounts::Status;
 
 /// The administrator's name in HTTP Basic.
@@ -41,6 +41,9 @@ pub enum Viewer {
 
 /// The administrator, known by the password of HTTP Basic.
 pub struct Admin;
+
+/// Whoever moderates: the administrator, or the moderation service.
+pub struct Moderator;
 
 /// The text of a bearer token that the handler's service reads: a refresh
 /// token, which is no proof of who calls but of which session goes on.
@@ -99,6 +102,26 @@ impl FromRequestParts<App> for Admin {
             Some(Credential::Bearer(_)) => Err(unexpected()),
             Some(Credential::Basic { name, password }) => {
                 administrator(app, parts, &name, &password)
+            }
+        }
+    }
+}
+
+impl FromRequestParts<App> for Moderator {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
+        match credential(&parts.headers)? {
+            None => Err(missing()),
+            // The token of a session is none of a service, and is told so in
+            // the words of sessions.
+            Some(Credential::Bearer(token)) if is_service_token(&token) => {
+                app.callers.moderator(&token, &Row::of(parts)?.nsid).await?;
+                Ok(Moderator)
+            }
+            Some(Credential::Bearer(_)) => Err(unexpected()),
+            Some(Credential::Basic { name, password }) => {
+                administrator(app, parts, &name, &password).map(|Admin| Moderator)
             }
         }
     }

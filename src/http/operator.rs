@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::auth::Admin;
 use super::{Answer, App, XrpcError};
 use crate::atproto::event::HostingStatus;
-use crate::atproto::syntax::{Did, Handle};
-use crate::service::accounts::{EmailError, Rotation, find_named};
+use crate::atproto::syntax::{AtIdentifier, Did, Handle};
+use crate::service::accounts::{Decision, Decisions, EmailError, Rotation, Subject, find_named};
 use crate::service::email_tokens::Purpose;
+use crate::service::hosting::status_of;
 
 /// Where codes are made.
 pub const CODE_PATH: &str = "/operator/account-code";
@@ -42,6 +43,18 @@ pub struct Made {
 pub const ANNOUNCE_PATH: &str = "/operator/announce";
 /// Where an account is given another signing key.
 pub const ROTATE_KEY_PATH: &str = "/operator/rotate-key";
+
+/// Where an account is suspended, and let back.
+pub const SUSPEND_PATH: &str = "/operator/suspend";
+
+/// Asks for a suspension, or for its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Suspension {
+    /// A handle, a DID or an e-mail address.
+    pub account: String,
+    /// Whether it is suspended from now on.
+    pub suspended: bool,
+}
 
 /// Names an account for a command that is about nothing more.
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,6 +112,7 @@ pub(super) fn router() -> Router<App> {
         .route(ANNOUNCE_PATH, post(announce))
         .route(CODE_PATH, post(account_code))
         .route(ROTATE_KEY_PATH, post(rotate_key))
+        .route(SUSPEND_PATH, post(suspend))
 }
 
 async fn announce(
@@ -115,6 +129,22 @@ async fn rotate_key(
     Json(which): Json<Which>,
 ) -> Answer<Outcome> {
     Ok(Json(app.accounts.rotate_key(&which.did(&app).await?, None).await?.into()))
+}
+
+async fn suspend(
+    State(app): State<App>,
+    Admin: Admin,
+    Json(wanted): Json<Suspension>,
+) -> Answer<Outcome> {
+    let did = Which { account: wanted.account }.did(&app).await?;
+    let suspended = match wanted.suspended {
+        true => Decision::Apply(None),
+        false => Decision::Lift,
+    };
+    let decisions = Decisions { suspended: Some(suspended), ..Decisions::default() };
+    app.accounts.decide(&Subject::Account(did.clone()), &decisions).await?;
+    let account = app.accounts.look_up(&AtIdentifier::Did(did)).await?;
+    Ok(Json(status_of(&account).into()))
 }
 
 async fn account_code(

@@ -30,20 +30,20 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
 
     // com.atproto.admin
     row("com.atproto.admin.deleteAccount", Admin, admin::delete_account),
-    row("com.atproto.admin.disableAccountInvites", Admin, admin::disable_account_invites),
-    row("com.atproto.admin.disableInviteCodes", Admin, admin::disable_invite_codes),
-    row("com.atproto.admin.enableAccountInvites", Admin, admin::enable_account_invites),
-    row("com.atproto.admin.getAccountInfo", Admin, admin::get_account_info),
-    row("com.atproto.admin.getAccountInfos", Admin, admin::get_account_infos),
-    row("com.atproto.admin.getInviteCodes", Admin, admin::get_invite_codes),
-    row("com.atproto.admin.getSubjectStatus", Admin, admin::get_subject_status),
+    row("com.atproto.admin.disableAccountInvites", Moderator, admin::disable_account_invites),
+    row("com.atproto.admin.disableInviteCodes", Moderator, admin::disable_invite_codes),
+    row("com.atproto.admin.enableAccountInvites", Moderator, admin::enable_account_invites),
+    row("com.atproto.admin.getAccountInfo", Moderator, admin::get_account_info),
+    row("com.atproto.admin.getAccountInfos", Moderator, admin::get_account_infos),
+    row("com.atproto.admin.getInviteCodes", Moderator, admin::get_invite_codes),
+    row("com.atproto.admin.getSubjectStatus", Moderator, admin::get_subject_status),
     row("com.atproto.admin.searchAccounts", Admin, admin::search_accounts),
-    row("com.atproto.admin.sendEmail", Admin, admin::send_email),
+    row("com.atproto.admin.sendEmail", Moderator, admin::send_email),
     row("com.atproto.admin.updateAccountEmail", Admin, admin::update_account_email),
     row("com.atproto.admin.updateAccountHandle", Admin, admin::update_account_handle),
     row("com.atproto.admin.updateAccountPassword", Admin, admin::update_account_password),
     row("com.atproto.admin.updateAccountSigningKey", Admin, admin::update_account_signing_key),
-    row("com.atproto.admin.updateSubjectStatus", Admin, admin::update_subject_status),
+    row("com.atproto.admin.updateSubjectStatus", Moderator, admin::update_subject_status),
 
     // com.atproto.identity
     row("com.atproto.identity.getRecommendedDidCredentials", ReadStatus, identity::get_recommended_did_credentials),
@@ -110,4 +110,5 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
 
     // com.atproto.temp
     row("com.atproto.temp.checkSignupQueue", ReadSession, temp::check_signup_queue),
+    row("com.atproto.temp.revokeAccountCredentials", Admin, temp::revoke_account_credentials),
 ]));

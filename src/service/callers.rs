@@ -26,6 +26,7 @@ pub struct Callers {
     /// The digest of the administrator's password: of one length, so that
     /// comparing takes one time.
     admin: [u8; 32],
+    moderation: Option<Did>,
 }
 
 /// What [`Callers`] works with.
@@ -40,6 +41,8 @@ pub struct CallerParts {
     pub tokens: Tokens,
     /// This server, for which service tokens must be meant.
     pub service_did: Did,
+    /// The moderation service, whose tokens open what moderators need.
+    pub moderation: Option<Did>,
 }
 
 /// What is being called.
@@ -80,10 +83,10 @@ pub enum CallerError {
 impl Callers {
     /// Makes the service; `admin_password` opens the operator's methods.
     pub fn new(parts: CallerParts, admin_password: &str) -> Self {
-        let CallerParts { store, world, identity, tokens, service_did } = parts;
+        let CallerParts { store, world, identity, tokens, service_did, moderation } = parts;
         let (db, admin) = (store.db.clone(), Sha256::digest(admin_password.as_bytes()).into());
         let service_tokens = ServiceTokens::new(db, world.clone(), identity, service_did);
-        Self { store, world, tokens, service_tokens, admin }
+        Self { store, world, tokens, service_tokens, admin, moderation }
     }
 
     /// Whether the password is the administrator's; takes the same time for
@@ -120,6 +123,16 @@ impl Callers {
             return Err(refused(&account));
         }
         Ok(Actor { did, account: account.id, grant, status: account.status() })
+    }
+
+    /// Admits the moderation service, by a token for this one call.
+    ///
+    /// # Errors
+    /// [`CallerError::ServiceToken`].
+    pub async fn moderator(&self, bearer: &str, nsid: &Nsid) -> Result<(), CallerError> {
+        let issuer = self.moderation.as_ref();
+        let verified = self.service_tokens.verify_of(bearer, nsid, issuer).await?;
+        Ok(self.service_tokens.use_up(&verified).await?)
     }
 
     /// The DID that wants to move here, by a token of its present server. The

@@ -47,6 +47,8 @@ pub enum Access {
     AnyoneOrOwner,
     /// The administrator's password.
     Admin,
+    /// The administrator's password, or a token of the moderation service.
+    Moderator,
     /// A refresh token in place of an access token.
     RefreshToken,
     /// Nothing, or a service token of the DID that moves here.
@@ -144,7 +146,11 @@ impl Access {
     #[rustfmt::skip]
     pub fn rule(self) -> Option<Rule> {
         let (grants, standing) = match self {
-            Access::Anyone | Access::Admin | Access::RefreshToken | Access::SignUp => return None,
+            Access::Anyone
+            | Access::Admin
+            | Access::Moderator
+            | Access::RefreshToken
+            | Access::SignUp => return None,
             Access::AnyoneOrOwner     => (EVERYBODY,              Standing::Any),
             Access::WriteRecords      => (PASSWORDS,              Standing::Active),
             Access::UploadBlob        => (PASSWORDS_OR_SERVICE,   Standing::NotTakenDown),

@@ -35,6 +35,8 @@ const LIFETIME_MAX: Duration = Duration::from_secs(60 * 60);
 const JTI_BYTES: usize = 16;
 /// Characters of an audience.
 const AUDIENCE_CHARS_MAX: usize = 2_048;
+/// Methods that open this server to its moderation service. In lower case.
+const ADMINISTRATION: &str = "com.atproto.admin.";
 /// What somebody who was taken down may still do: leave.
 const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
 
@@ -64,6 +66,7 @@ pub struct ServiceAuth {
     db: Db,
     keys: AccountKeys,
     world: World,
+    service_did: Did,
 }
 
 /// What a token is asked for.
@@ -104,9 +107,9 @@ pub enum ServiceAuthError {
 }
 
 impl ServiceAuth {
-    /// Returns the service.
-    pub fn new(db: Db, keys: AccountKeys, world: World) -> Self {
-        Self { db, keys, world }
+    /// Returns the service of the server `service_did`.
+    pub fn new(db: Db, keys: AccountKeys, world: World, service_did: Did) -> Self {
+        Self { db, keys, world, service_did }
     }
 
     /// Makes the token that `actor` asks for, if it may.
@@ -121,6 +124,7 @@ impl ServiceAuth {
     ) -> Result<String, ServiceAuthError> {
         check_audience(&request.audience)?;
         check_grant(actor.grant, request.method.as_ref())?;
+        self.check_administration(&request.audience, request.method.as_ref())?;
         let expires_at = self.expires_at(request)?;
         let account = accounts::find_by_did(&self.db, &actor.did).await?;
         let account = account.ok_or(ServiceAuthError::AccountMissing)?;
@@ -140,6 +144,26 @@ impl ServiceAuth {
     ) -> Result<String, KeyError> {
         let expires_at = self.world.clock.now().plus(LIFETIME).unix_secs();
         self.sign(account, audience, Some(method), expires_at).await
+    }
+
+    /// Refuses a token that would open this server's administration: where the
+    /// moderation service's DID is an account here, its sessions and app
+    /// passwords are not the service.
+    ///
+    /// # Errors
+    /// [`ServiceAuthError::Protected`].
+    pub fn check_administration(
+        &self,
+        audience: &str,
+        method: Option<&Nsid>,
+    ) -> Result<(), ServiceAuthError> {
+        let service = audience.split_once('#').map_or(audience, |(did, _)| did);
+        let method = method.map(|method| method.as_str().to_ascii_lowercase());
+        let administers = method.is_none_or(|method| method.starts_with(ADMINISTRATION));
+        match administers && service == self.service_did.as_str() {
+            true => Err(ServiceAuthError::Protected),
+            false => Ok(()),
+        }
     }
 
     async fn sign(

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::identity::{DidError, Freshness, Identity};
 use crate::atproto::Moment;
 use crate::atproto::crypto::PublicKey;
-use crate::atproto::did_doc::DidDocument;
 use crate::atproto::jws::{Claims, JwsError, Token};
 use crate::atproto::syntax::{Did, Nsid};
 use crate::store::{Batch, Db, RunError, StoreError, Unmet, nonces};
@@ -25,6 +24,11 @@ const LIFE_S_MAX: i64 = 60 * 60;
 const SKEW_S: i64 = 30;
 /// What may stand after our DID in a token's audience.
 const OWN_SERVICE: &str = "#atproto_pds";
+/// What stands after the DID where an account's own key signed.
+const ACCOUNT_KEY: &str = "atproto";
+/// A labeler signs as this service of its DID, with the key of its labels.
+const LABELER: &str = "#atproto_labeler";
+const LABEL_KEY: &str = "atproto_label";
 
 /// Reads service tokens that are meant for this server.
 pub struct ServiceTokens {
@@ -70,6 +74,9 @@ pub enum ServiceTokenError {
     /// Not from an account.
     #[error("jwt issuer is not a did")]
     Issuer,
+    /// Not from the moderation service of this server.
+    #[error("Untrusted issuer")]
+    Untrusted,
     /// The issuer's key cannot be found out.
     #[error("could not resolve the signing key of the issuer")]
     Key(#[source] Option<DidError>),
@@ -103,19 +110,36 @@ impl ServiceTokens {
     /// See [`ServiceTokenError`].
     // spec: xrpc#inter-service-authentication-jwt
     pub async fn verify(&self, text: &str, nsid: &Nsid) -> Result<Verified, ServiceTokenError> {
-        let token = Token::parse(text).map_err(|error| match error {
-            JwsError::Type(_) => ServiceTokenError::Type,
-            _ => ServiceTokenError::Malformed,
-        })?;
+        let token = parsed(text)?;
         let claims = token.claims();
         self.check_claims(claims, nsid)?;
         let did = Did::new(claims.iss.clone()).map_err(|_| ServiceTokenError::Issuer)?;
-        self.check_signature(&token, &did).await?;
-        Ok(Verified {
-            nonce: nonce_of(text, &did, claims),
-            did,
-            expires_at: Moment::from_unix_ms(claims.exp.saturating_mul(1_000)),
-        })
+        self.check_signature(&token, &did, ACCOUNT_KEY).await?;
+        Ok(verified(text, did, claims))
+    }
+
+    /// Verifies a token of `issuer`, a service, for a call of `nsid`: signed
+    /// with its account's key, or as a labeler with the key of its labels.
+    ///
+    /// # Errors
+    /// See [`ServiceTokenError`].
+    pub async fn verify_of(
+        &self,
+        text: &str,
+        nsid: &Nsid,
+        issuer: Option<&Did>,
+    ) -> Result<Verified, ServiceTokenError> {
+        let token = parsed(text)?;
+        let claims = token.claims();
+        self.check_claims(claims, nsid)?;
+        let (name, key) = match claims.iss.strip_suffix(LABELER) {
+            Some(name) => (name, LABEL_KEY),
+            None => (claims.iss.as_str(), ACCOUNT_KEY),
+        };
+        let issuer = issuer.filter(|issuer| issuer.as_str() == name);
+        let issuer = issuer.ok_or(ServiceTokenError::Untrusted)?;
+        self.check_signature(&token, issuer, key).await?;
+        Ok(verified(text, issuer.clone(), claims))
     }
 
     /// Uses a token up.
@@ -155,22 +179,32 @@ impl ServiceTokens {
 
     /// Against the key we know; if that fails, once more against the key of
     /// now, since it may have changed.
-    async fn check_signature(&self, token: &Token<'_>, did: &Did) -> Result<(), ServiceTokenError> {
-        let known = self.key(did, Freshness::Cached).await?;
+    async fn check_signature(
+        &self,
+        token: &Token<'_>,
+        did: &Did,
+        name: &str,
+    ) -> Result<(), ServiceTokenError> {
+        let known = self.key(did, name, Freshness::Cached).await?;
         if token.verify(&known).is_ok() {
             return Ok(());
         }
-        let fresh = self.key(did, Freshness::Recheck).await?;
+        let fresh = self.key(did, name, Freshness::Recheck).await?;
         if fresh != known && token.verify(&fresh).is_ok() {
             return Ok(());
         }
         Err(ServiceTokenError::Signature)
     }
 
-    async fn key(&self, did: &Did, freshness: Freshness) -> Result<PublicKey, ServiceTokenError> {
+    async fn key(
+        &self,
+        did: &Did,
+        name: &str,
+        freshness: Freshness,
+    ) -> Result<PublicKey, ServiceTokenError> {
         let document = self.identity.document(did, freshness).await;
         let document = document.map_err(|error| ServiceTokenError::Key(Some(error)))?;
-        signing_key(&document).ok_or(ServiceTokenError::Key(None))
+        document.key(name).cloned().ok_or(ServiceTokenError::Key(None))
     }
 }
 
@@ -182,8 +216,19 @@ impl Verified {
     }
 }
 
-fn signing_key(document: &DidDocument) -> Option<PublicKey> {
-    document.signing_key().cloned()
+fn parsed(text: &str) -> Result<Token<'_>, ServiceTokenError> {
+    Token::parse(text).map_err(|error| match error {
+        JwsError::Type(_) => ServiceTokenError::Type,
+        _ => ServiceTokenError::Malformed,
+    })
+}
+
+fn verified(text: &str, did: Did, claims: &Claims) -> Verified {
+    Verified {
+        nonce: nonce_of(text, &did, claims),
+        did,
+        expires_at: Moment::from_unix_ms(claims.exp.saturating_mul(1_000)),
+    }
 }
 
 /// The token's own name, or for one without, the token itself.

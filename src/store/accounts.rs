@@ -309,6 +309,13 @@ pub fn reinstate(batch: &mut Batch, id: AccountId) {
     batch.add_one(REINSTATE.bind(id), Unmet::AccountMissing);
 }
 
+static SUSPEND: Sql = Sql::new("UPDATE accounts SET suspended_at = $2 WHERE id = $1");
+
+/// Suspends the account since `at`, or no longer.
+pub fn set_suspended(batch: &mut Batch, id: AccountId, at: Option<Moment>) {
+    batch.add_one(SUSPEND.bind(id).bind(at), Unmet::AccountMissing);
+}
+
 static DELETE_IS_DUE: Sql = Sql::new(
     "UPDATE accounts SET delete_after = delete_after WHERE id = $1 AND delete_after <= $2",
 );

@@ -88,6 +88,13 @@ pub async fn find(
     db.row(FIND.bind(account).bind(name), app_password).await
 }
 
+static DELETE_OF_ACCOUNT: Sql = Sql::new("DELETE FROM app_passwords WHERE account_id = $1");
+
+/// Deletes all app passwords of an account.
+pub fn delete_of_account(batch: &mut Batch, account: AccountId) {
+    batch.add(DELETE_OF_ACCOUNT.bind(account));
+}
+
 static DELETE: Sql = Sql::new("DELETE FROM app_passwords WHERE account_id = $1 AND name = $2");
 
 /// Deletes an app password and ends the logins that began with it.

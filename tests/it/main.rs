@@ -27,6 +27,7 @@ mod harness;
 mod actor_preferences;
 mod admin;
 mod admin_invites;
+mod admin_moderator;
 mod consistency;
 mod crash;
 mod dev;

@@ -204,6 +204,18 @@ async fn accounts_and_invite_codes_are_made_by_command() {
     let output = Process::run(&["invite", "create", "--uses", "2"], &borrowed(&variables));
     let code = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     assert!(code.starts_with("pds-example-com-"), "{code}");
+    let listed = || {
+        let output = Process::run(&["invite", "list"], &borrowed(&variables));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(listed().contains(&format!("{code}  for admin  used 0 of 2\n")), "{}", listed());
+    let output = Process::run(&["invite", "disable", &code], &borrowed(&variables));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        listed().contains(&format!("{code}  for admin  used 0 of 2  disabled")),
+        "{}",
+        listed()
+    );
     directory.stop().await;
 }
 
@@ -232,6 +244,10 @@ async fn accounts_are_looked_after_by_commands() {
     let (_, shown, _) = run(&["show", "alice@mail.test"]);
     assert!(shown.contains("case 9"), "{shown}");
     assert!(run(&["untakedown", alice]).0);
+    assert!(run(&["suspend", alice]).0);
+    assert!(run(&["show", alice]).1.contains("suspended"));
+    assert!(run(&["unsuspend", alice]).0);
+    assert!(!run(&["show", alice]).1.contains("suspended"));
     assert!(run(&["set-handle", alice, "admin.pds.example.com"]).0);
     assert!(run(&["set-email", "admin.pds.example.com", "alice@new.test"]).0);
     assert!(run(&["deactivate", "alice@new.test"]).0);

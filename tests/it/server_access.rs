@@ -14,48 +14,50 @@ use crate::harness::{Answer, Body, Client, Town};
 
 /// Which sessions open a method: of the owner's password (`O`), of a privileged
 /// app password (`P`), of an app password (`A`), of somebody taken down (`T`),
-/// of somebody in the queue (`Q`).
-const MATRIX: [(&str, &str); 39] = [
-    ("app.bsky.actor.getPreferences", "OPA"),
-    ("app.bsky.actor.putPreferences", "OPA"),
-    ("com.atproto.identity.getRecommendedDidCredentials", "OPA"),
-    ("com.atproto.identity.requestPlcOperationSignature", "O"),
-    ("com.atproto.identity.signPlcOperation", "O"),
-    ("com.atproto.identity.submitPlcOperation", "OPA"),
-    ("com.atproto.identity.updateHandle", "OPA"),
-    ("com.atproto.repo.applyWrites", "OPA"),
-    ("com.atproto.repo.createRecord", "OPA"),
-    ("com.atproto.repo.deleteRecord", "OPA"),
-    ("com.atproto.repo.importRepo", "O"),
-    ("com.atproto.repo.listMissingBlobs", "OPA"),
-    ("com.atproto.repo.putRecord", "OPA"),
-    ("com.atproto.repo.uploadBlob", "OPA"),
-    ("com.atproto.server.activateAccount", "O"),
-    ("com.atproto.server.checkAccountStatus", "OPA"),
-    ("com.atproto.server.confirmEmail", "OPA"),
-    ("com.atproto.server.createAppPassword", "O"),
-    ("com.atproto.server.deactivateAccount", "O"),
-    ("com.atproto.server.getAccountInviteCodes", "O"),
-    ("com.atproto.server.getServiceAuth", "OPAT"),
-    ("com.atproto.server.getSession", "OPAQ"),
-    ("com.atproto.server.listAppPasswords", "OPA"),
-    ("com.atproto.server.requestAccountDelete", "O"),
-    ("com.atproto.server.requestEmailConfirmation", "OPA"),
-    ("com.atproto.server.requestEmailUpdate", "O"),
-    ("com.atproto.server.revokeAppPassword", "OPA"),
-    ("com.atproto.server.updateEmail", "O"),
-    ("com.atproto.sync.getBlob", "OPATQ"),
-    ("com.atproto.sync.getBlocks", "OPATQ"),
-    ("com.atproto.sync.getCheckout", "OPATQ"),
-    ("com.atproto.sync.getHead", "OPATQ"),
-    ("com.atproto.sync.getLatestCommit", "OPATQ"),
-    ("com.atproto.sync.getRecord", "OPATQ"),
-    ("com.atproto.sync.getRepo", "OPATQ"),
-    ("com.atproto.sync.listBlobs", "OPATQ"),
-    ("com.atproto.temp.checkSignupQueue", "OPAQ"),
+/// of somebody in the queue (`Q`). Then, in which states of the account beside
+/// active the owner's is served: deactivated (`D`), suspended (`S`), taken down
+/// (`T`).
+const MATRIX: [(&str, &str, &str); 39] = [
+    ("app.bsky.actor.getPreferences", "OPA", "D"),
+    ("app.bsky.actor.putPreferences", "OPA", "D"),
+    ("com.atproto.identity.getRecommendedDidCredentials", "OPA", "DST"),
+    ("com.atproto.identity.requestPlcOperationSignature", "O", "D"),
+    ("com.atproto.identity.signPlcOperation", "O", "D"),
+    ("com.atproto.identity.submitPlcOperation", "OPA", "D"),
+    ("com.atproto.identity.updateHandle", "OPA", "D"),
+    ("com.atproto.repo.applyWrites", "OPA", ""),
+    ("com.atproto.repo.createRecord", "OPA", ""),
+    ("com.atproto.repo.deleteRecord", "OPA", ""),
+    ("com.atproto.repo.importRepo", "O", "D"),
+    ("com.atproto.repo.listMissingBlobs", "OPA", "DST"),
+    ("com.atproto.repo.putRecord", "OPA", ""),
+    ("com.atproto.repo.uploadBlob", "OPA", "D"),
+    ("com.atproto.server.activateAccount", "O", "D"),
+    ("com.atproto.server.checkAccountStatus", "OPA", "DST"),
+    ("com.atproto.server.confirmEmail", "OPA", "D"),
+    ("com.atproto.server.createAppPassword", "O", "D"),
+    ("com.atproto.server.deactivateAccount", "O", "D"),
+    ("com.atproto.server.getAccountInviteCodes", "O", "D"),
+    ("com.atproto.server.getServiceAuth", "OPAT", "DST"),
+    ("com.atproto.server.getSession", "OPAQ", "DST"),
+    ("com.atproto.server.listAppPasswords", "OPA", "D"),
+    ("com.atproto.server.requestAccountDelete", "O", "D"),
+    ("com.atproto.server.requestEmailConfirmation", "OPA", "D"),
+    ("com.atproto.server.requestEmailUpdate", "O", "D"),
+    ("com.atproto.server.revokeAppPassword", "OPA", "D"),
+    ("com.atproto.server.updateEmail", "O", "D"),
+    ("com.atproto.sync.getBlob", "OPATQ", "DST"),
+    ("com.atproto.sync.getBlocks", "OPATQ", "DST"),
+    ("com.atproto.sync.getCheckout", "OPATQ", "DST"),
+    ("com.atproto.sync.getHead", "OPATQ", "DST"),
+    ("com.atproto.sync.getLatestCommit", "OPATQ", "DST"),
+    ("com.atproto.sync.getRecord", "OPATQ", "DST"),
+    ("com.atproto.sync.getRepo", "OPATQ", "DST"),
+    ("com.atproto.sync.listBlobs", "OPATQ", "DST"),
+    ("com.atproto.temp.checkSignupQueue", "OPAQ", "DST"),
     // Only a service token or nobody signs up, only a refresh token goes on.
-    ("com.atproto.server.createAccount", ""),
-    ("com.atproto.server.refreshSession", ""),
+    ("com.atproto.server.createAccount", "", ""),
+    ("com.atproto.server.refreshSession", "", ""),
 ];
 
 /// Parameters that the methods of the matrix cannot do without.
@@ -95,6 +97,23 @@ fn token(town: &Town, did: &str, grant: Grant) -> Client {
     town.visitor().with_token(&tokens.access(&token, town.world.clock.now()).expect("signs"))
 }
 
+/// Puts an account into a state.
+async fn stand(town: &Town, did: &str, state: char) {
+    let store = &town.server().services().store;
+    let did = Did::new(did.to_owned()).expect("a DID");
+    let id = accounts::find_by_did(&store.db, &did).await.expect("reads").expect("is there").id;
+    let now = town.world.clock.now();
+    let mut batch = Batch::new();
+    accounts::activate(&mut batch, id);
+    match state {
+        'D' => accounts::deactivate(&mut batch, id, now, None),
+        'S' => accounts::set_suspended(&mut batch, id, Some(now)),
+        'T' => accounts::take_down(&mut batch, id, now, "case 1"),
+        _ => {}
+    }
+    store.db.run(batch).await.expect("the batch runs");
+}
+
 on_both_engines! {
     /// Each method is opened by the sessions that the matrix names, and by no other.
     async fn the_matrix_holds_for_every_method(town) {
@@ -108,9 +127,28 @@ on_both_engines! {
         for (letter, grant) in sessions {
             let person = town.owner(&format!("person-{}", letter.to_ascii_lowercase())).await;
             let client = token(town, &person.did, grant);
-            for (nsid, letters) in MATRIX {
+            for (nsid, letters, _) in MATRIX {
                 let answer = call(&client, nsid).await;
                 assert_eq!(opened(&answer), letters.contains(letter), "{letter} {nsid}: {answer:?}");
+            }
+        }
+    }
+
+    /// Each method serves its owner in the states that the matrix names; in any
+    /// other the answer says how the account stands.
+    async fn the_matrix_holds_in_every_state(town) {
+        for (letter, name) in [('D', "AccountDeactivated"), ('S', "AccountSuspended"), ('T', "AccountTakedown")] {
+            let person = town.owner(&format!("person-{}", letter.to_ascii_lowercase())).await;
+            let client = token(town, &person.did, Grant::Full);
+            for (nsid, _, states) in MATRIX.iter().filter(|(_, letters, _)| !letters.is_empty()) {
+                // Some of them change the state.
+                stand(town, &person.did, letter).await;
+                let answer = call(&client, nsid).await;
+                let refused = !answer.status.is_success() && answer.json()["error"] == name;
+                assert_eq!(!refused, states.contains(letter), "{letter} {nsid}: {answer:?}");
+                if refused {
+                    assert_eq!(answer.status.as_u16(), 401, "{nsid}");
+                }
             }
         }
     }
@@ -183,6 +221,7 @@ on_both_engines! {
 fn the_matrix_names_every_method_that_asks_for_a_session() {
     let asks = TABLE.rows().filter(|row| row.access.rule().is_some());
     let asks: BTreeSet<&str> = asks.map(|row| row.nsid.as_str()).collect();
-    let named = MATRIX.iter().filter(|(_, letters)| !letters.is_empty()).map(|(nsid, _)| *nsid);
+    let named =
+        MATRIX.iter().filter(|(_, letters, _)| !letters.is_empty()).map(|(nsid, _, _)| *nsid);
     assert_eq!(asks, named.collect());
 }

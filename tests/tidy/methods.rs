@@ -23,7 +23,6 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
             "com.atproto.temp.dereferenceScope",
             "com.atproto.temp.fetchLabels",
             "com.atproto.temp.requestPhoneVerification",
-            "com.atproto.temp.revokeAccountCredentials",
         ],
     ),
     ("not built yet: no client of a PDS depends on it", &["com.atproto.lexicon.resolveLexicon"]),

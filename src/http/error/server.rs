@@ -39,6 +39,7 @@ impl From<ServiceTokenError> for XrpcError {
             ServiceTokenError::Audience => "BadJwtAudience",
             ServiceTokenError::Method { .. } => "BadJwtLexiconMethod",
             ServiceTokenError::Issuer => "BadJwtIss",
+            ServiceTokenError::Untrusted => "UntrustedIss",
             ServiceTokenError::Key(_) => "UnresolvableDid",
             ServiceTokenError::Signature => "BadJwtSignature",
             ServiceTokenError::Replayed => REPLAYED,

@@ -5,7 +5,10 @@ use super::create::checked_email;
 use crate::atproto::syntax::{AtIdentifier, Did};
 use crate::service::passwords::{self, PasswordError};
 use crate::store::accounts::{self, Account};
-use crate::store::{AccountId, Batch, RunError, StoreError, Unmet, sessions};
+use crate::store::{AccountId, Batch, RunError, StoreError, Unmet, app_passwords, sessions};
+
+/// Characters of the password that nobody knows, of 5 bits each.
+const REVOKED_PASSWORD_CHARS: usize = 52;
 
 /// Why nothing was set or found.
 #[derive(Debug, thiserror::Error)]
@@ -118,10 +121,30 @@ impl Accounts {
         }
         let account = self.look_up(who).await?;
         let hash = self.passwords.hash(password).await?;
-        let mut batch = Batch::new();
-        accounts::update_password(&mut batch, account.id, &hash);
-        sessions::delete_of_account(&mut batch, account.id);
-        self.email_tokens.revoke_all(&mut batch, account.id);
+        Ok(self.store.db.run(self.new_password(account.id, &hash)).await?)
+    }
+
+    /// Takes every way in from whoever has them: the password, app passwords,
+    /// sessions and codes. The owner comes back by a forgotten password.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn revoke_credentials(&self, who: &AtIdentifier) -> Result<(), AdministrationError> {
+        let account = self.look_up(who).await?;
+        // One that nobody has seen.
+        let password = self.world.entropy.token_base32(REVOKED_PASSWORD_CHARS);
+        let hash = self.passwords.hash(&password).await?;
+        let mut batch = self.new_password(account.id, &hash);
+        app_passwords::delete_of_account(&mut batch, account.id);
         Ok(self.store.db.run(batch).await?)
+    }
+
+    /// Sets the password's hash, and ends sessions and codes.
+    fn new_password(&self, account: AccountId, hash: &str) -> Batch {
+        let mut batch = Batch::new();
+        accounts::update_password(&mut batch, account, hash);
+        sessions::delete_of_account(&mut batch, account);
+        self.email_tokens.revoke_all(&mut batch, account);
+        batch
     }
 }

@@ -44,6 +44,8 @@ pub struct Decisions {
     pub takedown: Option<Decision>,
     /// Whether the account rests; asked of accounts only.
     pub deactivated: Option<Decision>,
+    /// Whether the account is suspended; asked of accounts only.
+    pub suspended: Option<Decision>,
 }
 
 /// How a subject stands.
@@ -62,7 +64,7 @@ pub enum ModerationError {
     #[error("Subject not found")]
     Missing,
     /// A record or a blob cannot rest.
-    #[error("Only an account can be deactivated")]
+    #[error("Only an account can be deactivated or suspended")]
     NotAnAccount,
     /// The repository cannot be signed anew.
     #[error(transparent)]
@@ -95,7 +97,7 @@ impl Accounts {
         if let Subject::Account(did) = subject {
             return self.decide_about_account(did, decisions).await;
         }
-        if decisions.deactivated.is_some() {
+        if decisions.deactivated.is_some() || decisions.suspended.is_some() {
             return Err(ModerationError::NotAnAccount);
         }
         let Some(takedown) = &decisions.takedown else { return Ok(()) };
@@ -224,11 +226,16 @@ impl Accounts {
             }
             None => {}
         }
+        match decisions.suspended {
+            Some(Decision::Apply(_)) => wanted.suspended_at = account.suspended_at.or(Some(now)),
+            Some(Decision::Lift) => wanted.suspended_at = None,
+            None => {}
+        }
         wanted
     }
 
-    /// The statements from one standing to another. Whoever is taken down is
-    /// logged out everywhere.
+    /// The statements from one standing to another. Whoever is taken down or
+    /// suspended is logged out everywhere.
     fn moves(&self, account: &Account, wanted: &Account) -> Batch {
         let mut batch = Batch::new();
         match (wanted.taken_down_at, &wanted.takedown_ref) {
@@ -237,6 +244,10 @@ impl Accounts {
                 sessions::delete_of_account(&mut batch, account.id);
             }
             _ => accounts::reinstate(&mut batch, account.id),
+        }
+        accounts::set_suspended(&mut batch, account.id, wanted.suspended_at);
+        if wanted.suspended_at.is_some() {
+            sessions::delete_of_account(&mut batch, account.id);
         }
         match wanted.deactivated_at {
             Some(at) => accounts::deactivate(&mut batch, account.id, at, wanted.delete_after),

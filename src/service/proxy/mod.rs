@@ -200,6 +200,7 @@ impl Proxy {
         service_auth::check_grant(actor.grant, Some(&call.method))?;
         let account = self.active_account(&actor.did).await?;
         let Target { request, audience } = self.target(call).await?;
+        self.tokens.check_administration(&audience, Some(&call.method))?;
         let token = self.tokens.token_for_call(&account, &audience, &call.method).await?;
         let limits = self.settings.limits;
         let request = request

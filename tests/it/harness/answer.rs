@@ -23,6 +23,7 @@ static GENERAL_ERRORS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         "JwtExpired",
         "BadJwtType",
         "BadJwtSignature",
+        "UntrustedIss",
         "BadJwtLexiconMethod",
         "BadJwtIss",
         "BadJwtAudience",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atproto::Moment;
 use crate::atproto::syntax::{AtIdentifier, Did, Handle};
-use crate::http::auth::Admin;
+use crate::http::auth::{Admin, Moderator};
 use crate::http::input::Input;
 use crate::http::params::Params;
 use crate::http::xrpc::server::InviteView;
@@ -116,7 +116,7 @@ pub struct NewPassword {
 /// `com.atproto.admin.getAccountInfo`: one account.
 pub async fn get_account_info(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Params(one): Params<One>,
 ) -> Answer<AccountView> {
     let account = app.accounts.look_up(&AtIdentifier::Did(one.did)).await?;
@@ -126,7 +126,7 @@ pub async fn get_account_info(
 /// `com.atproto.admin.getAccountInfos`: those of several that are here.
 pub async fn get_account_infos(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Params(several): Params<Several>,
 ) -> Answer<Infos> {
     let found = app.accounts.look_up_all(&several.dids).await?;

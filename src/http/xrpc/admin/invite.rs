@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::atproto::syntax::Did;
-use crate::http::auth::Admin;
+use crate::http::auth::Moderator;
 use crate::http::input::Input;
 use crate::http::params::Params;
 use crate::http::xrpc::server::InviteView;
@@ -48,7 +48,7 @@ pub struct Whose {
 /// first.
 pub async fn get_invite_codes(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Params(page): Params<Page>,
 ) -> Answer<Codes> {
     let order = match page.sort.as_str() {
@@ -63,7 +63,7 @@ pub async fn get_invite_codes(
 /// `com.atproto.admin.disableInviteCodes`: by name, and all of accounts.
 pub async fn disable_invite_codes(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Input(disabled): Input<Disabled>,
 ) -> Result<(), XrpcError> {
     Ok(app.invites.disable(&disabled.codes, &disabled.accounts).await?)
@@ -72,7 +72,7 @@ pub async fn disable_invite_codes(
 /// `com.atproto.admin.disableAccountInvites`: no further codes for an account.
 pub async fn disable_account_invites(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Input(whose): Input<Whose>,
 ) -> Result<(), XrpcError> {
     Ok(app.invites.ban(&whose.account, whose.note.as_deref()).await?)
@@ -81,7 +81,7 @@ pub async fn disable_account_invites(
 /// `com.atproto.admin.enableAccountInvites`: codes for an account again.
 pub async fn enable_account_invites(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Input(whose): Input<Whose>,
 ) -> Result<(), XrpcError> {
     Ok(app.invites.unban(&whose.account).await?)

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::atproto::syntax::Did;
-use crate::http::auth::Admin;
+use crate::http::auth::Moderator;
 use crate::http::input::Input;
 use crate::http::{Answer, App};
 use crate::service::accounts::Written;
@@ -29,7 +29,7 @@ pub struct Outcome {
 /// `com.atproto.admin.sendEmail`: writes to an account's address.
 pub async fn send_email(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Input(wanted): Input<Wanted>,
 ) -> Answer<Outcome> {
     let subject = wanted.subject.as_deref();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atproto::Cid;
 use crate::atproto::syntax::{AtIdentifier, AtUri, Did, RecordPath};
-use crate::http::auth::Admin;
+use crate::http::auth::Moderator;
 use crate::http::input::Input;
 use crate::http::params::Params;
 use crate::http::{Answer, App, XrpcError};
@@ -106,13 +106,13 @@ impl From<Decision> for StatusAttr {
 /// account's present status is told to the network in any case.
 pub async fn update_subject_status(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Input(update): Input<Update>,
 ) -> Answer<Updated> {
     let subject = subject(&update.subject)?;
     let takedown = update.takedown.map(Decision::from);
     let deactivated = update.deactivated.map(Decision::from);
-    let decisions = Decisions { takedown: takedown.clone(), deactivated };
+    let decisions = Decisions { takedown: takedown.clone(), deactivated, suspended: None };
     app.accounts.decide(&subject, &decisions).await?;
     Ok(Json(Updated { subject: update.subject, takedown: takedown.map(StatusAttr::from) }))
 }
@@ -121,7 +121,7 @@ pub async fn update_subject_status(
 /// stands.
 pub async fn get_subject_status(
     State(app): State<App>,
-    Admin: Admin,
+    Moderator: Moderator,
     Params(wanted): Params<Wanted>,
 ) -> Answer<Status> {
     let named = named(&app, wanted).await?;
