@@ -105,11 +105,11 @@ impl Migrate {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
         let config = settings.load()?.config;
         let server = RunningServer::of(&config)?;
-        let http = server.world().http.clone();
+        let world = server.world().clone();
         let here =
-            Side::new(config.server.public_url.clone(), server.origin().clone(), http.clone());
+            Side::new(config.server.public_url.clone(), server.origin().clone(), world.clone());
         let there = |url: &Url| {
-            Side::new(url.as_str().trim_end_matches('/').to_owned(), url.clone(), http.clone())
+            Side::new(url.as_str().trim_end_matches('/').to_owned(), url.clone(), world.clone())
         };
         match self {
             Self::In(command) => {

@@ -130,6 +130,7 @@ impl Scene {
             ("FREEHOLD_SERVER_DATA_DIRECTORY", data.display().to_string()),
             ("FREEHOLD_IDENTITY_PLC_URL", format!("http://{}", directory.address())),
             ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
+            ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
             ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
         ];
         let mut location = Location::Sqlite(data.join("freehold.sqlite"));
