@@ -12,7 +12,7 @@ use crate::service::email_tokens::EmailTokens;
 use crate::service::export::Exports;
 use crate::service::identity::{Identity, IdentitySettings};
 use crate::service::import::{Admission, IMPORT_BYTES_MAX, ImportSettings, Imports};
-use crate::service::invites::Invites;
+use crate::service::invites::{Earning, Invites};
 use crate::service::keys::AccountKeys;
 use crate::service::outbox::Outbox;
 use crate::service::passwords::Passwords;
@@ -73,7 +73,7 @@ impl Wiring<'_> {
             ),
             exports: Exports::new(repos.clone(), store.db.clone(), clock.clone(), tasks.clone()),
             app_passwords: AppPasswords::new(store.clone(), world.clone()),
-            invites: Invites::new(store.clone(), world.clone(), host.clone()),
+            invites: Invites::new(store.clone(), world.clone(), host.clone(), earning(config)),
             preferences: Preferences::new(store.clone(), world.clone()),
             accounts,
             sessions,
@@ -213,6 +213,12 @@ fn upload_limits(config: &Config) -> UploadLimits {
         blob_bytes_max: config.blobs.upload_bytes_max,
         repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(IMPORT_BYTES_MAX),
     }
+}
+
+fn earning(config: &Config) -> Option<Earning> {
+    let (interval, epoch) = (config.accounts.invite_interval, config.accounts.invite_epoch);
+    let interval = interval.filter(|_| config.accounts.invite_required);
+    interval.map(|interval| Earning { interval, epoch })
 }
 
 fn counting(config: &Config) -> Counting {

@@ -40,6 +40,8 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_ACCEPTING_REPO_IMPORTS", "accounts.repo_imports", Flag),
     ("PDS_MAX_REPO_IMPORT_SIZE", "accounts.repo_import_bytes_max", Same),
     ("PDS_INVITE_REQUIRED", "accounts.invite_required", Flag),
+    ("PDS_INVITE_INTERVAL", "accounts.invite_interval_ms", Same),
+    ("PDS_INVITE_EPOCH", "accounts.invite_epoch_ms", Same),
     ("PDS_BLOB_UPLOAD_LIMIT", "blobs.upload_bytes_max", Same),
     ("PDS_BLOBSTORE_DISK_LOCATION", "blobs.directory", Same),
     ("PDS_DID_PLC_URL", "identity.plc_url", Same),
@@ -76,7 +78,6 @@ const MAPPED: &[(&str, &str, Form)] = &[
 const OWN_FILES: &str = "Freehold keeps its data in one database of its own";
 const PAGES: &str = "Freehold has no pages that would show it";
 const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes guard the sign-up";
-const NO_EARNED_CODES: &str = "accounts earn no invite codes; the administrator makes them";
 const OWN_TIMES: &str = "Freehold has limits of its own for looking up identities";
 const NO_REDIS: &str = "Freehold keeps what is short-lived in its own memory";
 
@@ -122,8 +123,6 @@ const IGNORED: &[(&str, &str)] = &[
         "Freehold asks the system's name servers, or those of identity.nameservers in their place",
     ),
     ("PDS_VERSION", "Freehold reports its own version"),
-    ("PDS_INVITE_INTERVAL", NO_EARNED_CODES),
-    ("PDS_INVITE_EPOCH", NO_EARNED_CODES),
     ("PDS_ENABLE_DID_DOC_WITH_SESSION", "answers about sessions always hold the DID document"),
     ("PDS_DID_CACHE_STALE_TTL", OWN_TIMES),
     ("PDS_DID_CACHE_MAX_TTL", OWN_TIMES),

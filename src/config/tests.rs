@@ -328,7 +328,7 @@ fn mail_that_would_not_leave_or_would_be_read_by_others_is_a_fault() {
 /// on other settings, or they have none.
 const WITHOUT_DEFAULT: &str = "server.public_url server.service_did contact.privacy_policy_url
     contact.terms_of_service_url contact.email database.url database.url_file blobs.directory
-    accounts.repo_import_bytes_max identity.handle_domains identity.recovery_did_key
+    accounts.repo_import_bytes_max accounts.invite_interval_ms identity.handle_domains identity.recovery_did_key
     mail.smtp_url mail.smtp_url_file mail.from_address mail.smtp_host mail.smtp_port
     mail.smtp_security mail.smtp_username mail.smtp_password mail.smtp_password_file
     mail.moderation_smtp_url mail.moderation_smtp_url_file mail.moderation_from_address

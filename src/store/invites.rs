@@ -58,6 +58,15 @@ pub fn insert(batch: &mut Batch, new: &Invite) {
     batch.add_one(statement, Unmet::Exists);
 }
 
+static LIST_CREATED: Sql =
+    Sql::new("SELECT code FROM invite_codes WHERE created_by = $1 AND for_account = $1");
+
+/// Expects that an account has made exactly `count` codes for itself, or fails
+/// with [`Unmet::Missing`].
+pub fn expect_created(batch: &mut Batch, did: &Did, count: u64) {
+    batch.add_exactly(count, LIST_CREATED.bind(did), Unmet::Missing);
+}
+
 static FIND: Sql = Sql::new(
     "SELECT code, uses_max, uses_left, for_account, created_by, created_at, disabled_at
      FROM invite_codes WHERE code = $1",

@@ -33,6 +33,37 @@ fn names(page: &Value) -> Vec<&str> {
 }
 
 on_both_engines! {
+    /// An account earns a code for each interval that it stays, five at most
+    /// unless it gives some away, and none while it is banned.
+    async fn accounts_earn_codes_by_staying(town) {
+        let alice = town.owner("alice").await;
+        let day = std::time::Duration::from_secs(24 * 60 * 60);
+        town.restart_with(&[
+            ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "true"),
+            ("FREEHOLD_ACCOUNTS_INVITE_INTERVAL_MS", "86400000"),
+        ])
+        .await;
+        let own = async |params: &[(&str, &str)]| {
+            let alice = town.log_in(&alice.on(town)).await;
+            let codes = alice.client.query(OWN, params).await.ok();
+            names(&codes).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(own(&[]).await.len(), 0);
+        town.world.clock.advance(2 * day);
+        assert_eq!(own(&[("createAvailable", "false")]).await.len(), 0);
+        let two = own(&[]).await;
+        assert_eq!((two.len(), own(&[]).await), (2, two.clone()));
+        sign_up(town, "bob", &two[0]).await.ok();
+        town.world.clock.advance(30 * day);
+        assert_eq!(own(&[]).await.len(), 6);
+        assert_eq!(own(&[("includeUsed", "false")]).await.len(), 5);
+        let ban = json!({ "account": alice.did });
+        let admin = town.admin();
+        admin.procedure("com.atproto.admin.disableAccountInvites", &ban).await.ok_bytes();
+        sign_up(town, "carol", &two[1]).await.ok();
+        assert_eq!(own(&[]).await.len(), 6);
+    }
+
     /// All codes are listed, by age or by use, page by page, with who used them.
     async fn the_operator_lists_codes(town) {
         town.restart_with(&[("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "true")]).await;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::atproto::Moment;
-use crate::atproto::syntax::Did;
+use crate::atproto::syntax::{AtIdentifier, Did};
 use crate::http::auth::{Admin, Auth};
 use crate::http::input::Input;
 use crate::http::params::Params;
@@ -126,6 +126,7 @@ impl From<Used> for InviteView {
 #[serde(rename_all = "camelCase")]
 pub struct Own {
     include_used: bool,
+    create_available: bool,
 }
 
 /// Answer of `getAccountInviteCodes`.
@@ -135,13 +136,20 @@ pub struct OwnCodes {
 }
 
 /// `com.atproto.server.getAccountInviteCodes`: what the account may give to
-/// others: codes that are not disabled, and used-up ones where they are wanted.
+/// others: codes that are not disabled, and used-up ones where they are wanted;
+/// what it has earned meanwhile is made, unless that is not wanted.
 pub async fn get_account_invite_codes(
     State(app): State<App>,
     Auth(actor): Auth,
     Params(own): Params<Own>,
 ) -> Answer<OwnCodes> {
-    let codes = app.invites.of_account(&actor.did).await?;
+    let codes = match own.create_available {
+        true => {
+            let account = app.accounts.look_up(&AtIdentifier::Did(actor.did)).await?;
+            app.invites.earned_by(&account).await?
+        }
+        false => app.invites.of_account(&actor.did).await?,
+    };
     let codes = codes.into_iter().filter(|used| {
         used.invite.disabled_at.is_none() && (own.include_used || used.invite.uses_left > 0)
     });

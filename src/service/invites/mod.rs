@@ -1,6 +1,10 @@
 //! Invite codes: made and looked after by the operator, used up by new
 //! accounts.
 
+mod earned;
+
+pub use earned::Earning;
+
 use super::Host;
 use crate::atproto::Moment;
 use crate::atproto::syntax::Did;
@@ -23,6 +27,8 @@ pub struct Invites {
     store: Store,
     world: World,
     host: Host,
+    /// How accounts earn codes; nothing where they do not.
+    earning: Option<Earning>,
 }
 
 /// How many codes are wanted, for how many uses.
@@ -111,8 +117,8 @@ impl InviteOrder {
 
 impl Invites {
     /// Makes the service.
-    pub fn new(store: Store, world: World, host: Host) -> Self {
-        Self { store, world, host }
+    pub fn new(store: Store, world: World, host: Host, earning: Option<Earning>) -> Self {
+        Self { store, world, host, earning }
     }
 
     /// Makes codes for each of `accounts`, or for whoever gets hold of them;
