@@ -16,7 +16,10 @@ use freehold::atproto::tid::{self, ClockId};
 use freehold::atproto::{Cid, Moment};
 use freehold::store::accounts::{self, NewAccount};
 use freehold::store::heads::Head;
-use freehold::store::{AccountId, Batch, Commit, Db, DbSettings, Location, RecordPut, RepoChange};
+use freehold::store::{
+    AccountId, Batch, Commit, Db, DbSettings, Location, Needs, RecordPut, RepoChange,
+    accounts::Status,
+};
 use tokio::task::JoinSet;
 
 /// Accounts among which the callers are spread.
@@ -70,7 +73,13 @@ impl Person {
         let old = self.head.as_ref().map(|head| head.commit_cid);
         self.head = Some(head.clone());
         let puts = vec![RecordPut { path, cid, value }];
-        let repo = Some(RepoChange { old, head, puts, deletes: Vec::new() });
+        let repo = Some(RepoChange {
+            old,
+            needs: Needs::Status(Status::Active),
+            head,
+            puts,
+            deletes: Vec::new(),
+        });
         Commit { account: self.id, batch: Batch::new(), repo, frames: vec![frame] }
     }
 }

@@ -11,7 +11,9 @@ use bytes::Bytes;
 
 use crate::atproto::{Cid, event::Frame, syntax::RecordPath};
 
-use super::{AccountId, Batch, Event, StoreError, batch::Unmet, engine::Sql, heads::Head};
+use super::{
+    AccountId, Batch, Event, StoreError, accounts::Status, batch::Unmet, engine::Sql, heads::Head,
+};
 
 /// Statements, a repository's move and its events: all or nothing.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Commit {
 pub struct RepoChange {
     /// The commit on which this one was made; `None` for the first.
     pub old: Option<Cid>,
+    /// How the account must stand when the head moves; its batch has run then.
+    pub needs: Needs,
     /// The new head.
     pub head: Head,
     /// Records created or updated. The paths of `puts` and `deletes` are
@@ -38,6 +42,29 @@ pub struct RepoChange {
     pub puts: Vec<RecordPut>,
     /// Records deleted.
     pub deletes: Vec<RecordPath>,
+}
+
+/// How an account must stand for its repository to move. The first commit of a
+/// repository needs nothing: its account is made with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// However it stands.
+    Nothing,
+    /// Exactly so.
+    Status(Status),
+}
+
+impl Needs {
+    /// The word for it in [`MOVE_HEAD`] and its like on Postgres.
+    pub(in crate::store) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Status(Status::Active) => Some("active"),
+            Self::Status(Status::Deactivated) => Some("deactivated"),
+            Self::Status(Status::Suspended) => Some("suspended"),
+            Self::Status(Status::TakenDown) => Some("takendown"),
+        }
+    }
 }
 
 /// A record created or updated.
@@ -62,8 +89,8 @@ pub struct Committed {
 /// [`StoreError::OutcomeUnknown`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The head is not the one on which the commit was made: load it and try
-    /// again.
+    /// The head is not the one on which the commit was made, or the account
+    /// does not stand as the commit needs: look at both and try again.
     #[error("the repository has moved on")]
     Stale,
     /// An expectation of the batch did not hold.
@@ -99,7 +126,12 @@ pub(in crate::store) static INSERT_HEAD: Sql = Sql::new(
 
 pub(in crate::store) static MOVE_HEAD: Sql = Sql::new(
     "UPDATE heads SET commit_cid = $2, data_cid = $3, rev = $4, commit_bytes = $5
-     WHERE account_id = $1 AND commit_cid = $6",
+     WHERE account_id = $1 AND commit_cid = $6 AND ($7 = (
+        SELECT CASE WHEN taken_down_at IS NOT NULL THEN 'takendown'
+            WHEN suspended_at IS NOT NULL THEN 'suspended'
+            WHEN deactivated_at IS NOT NULL THEN 'deactivated'
+            ELSE 'active' END
+        FROM accounts WHERE id = $1) OR $7 IS NULL)",
 );
 
 pub(in crate::store) static PUT_RECORD: Sql = Sql::new(

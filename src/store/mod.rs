@@ -41,7 +41,7 @@ pub mod vault;
 pub use accounts::AccountId;
 pub use batch::{Batch, Unmet};
 pub use blob_bytes::BlobBytes;
-pub use committer::{Commit, CommitError, Committed, RecordPut, RepoChange};
+pub use committer::{Commit, CommitError, Committed, Needs, RecordPut, RepoChange};
 pub use engine::{Db, DbSettings, Location, RowStream, Snapshot};
 pub use error::{RunError, StoreError};
 pub use events::{Event, EventFeed};

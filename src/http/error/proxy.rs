@@ -45,7 +45,7 @@ impl From<ServiceAuthError> for XrpcError {
     }
 }
 
-fn inactive(status: Status) -> XrpcError {
+pub(super) fn inactive(status: Status) -> XrpcError {
     match status {
         Status::TakenDown => {
             XrpcError::unauthorized("AccountTakedown", "Account has been taken down")

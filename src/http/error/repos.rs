@@ -55,6 +55,7 @@ impl From<RepoError> for XrpcError {
             RepoError::Contended | RepoError::KeyChanging => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "NotEnoughResources", sentence(&error))
             }
+            RepoError::Standing(status) => super::proxy::inactive(status),
             // A blob that went away between the look and the commit.
             RepoError::Unmet(crate::store::Unmet::BlobMissing) => {
                 Self::named("BlobNotFound", "Could not find blob")

@@ -14,7 +14,7 @@ use crate::{
         Commit, Tree, UnsignedCommit,
         write::{self, sync_car},
     },
-    store::{self, Batch, RecordPut, RepoChange, accounts::Status, heads::Head, subjects},
+    store::{self, Batch, Needs, RecordPut, RepoChange, accounts::Status, heads::Head, subjects},
 };
 
 use super::{CommitMeta, Guard, Owner, RepoError, Repos, pipeline::Moved, warm::AtHead};
@@ -73,8 +73,13 @@ impl Repos {
             blocks: diff.car(&commit)?,
             time: self.world.clock.now(),
         })?;
-        let repo =
-            RepoChange { old: None, head: head_of(&commit), puts: Vec::new(), deletes: Vec::new() };
+        let repo = RepoChange {
+            old: None,
+            needs: Needs::Nothing,
+            head: head_of(&commit),
+            puts: Vec::new(),
+            deletes: Vec::new(),
+        };
         Ok(Genesis { repo, frame, commit: meta_of(&commit) })
     }
 
@@ -142,6 +147,10 @@ impl Repos {
         batch: impl Fn() -> Batch + Send,
         say: impl Fn(&AtHead, &Commit) -> Result<Vec<Frame>, RepoError> + Send,
     ) -> Result<CommitMeta, RepoError> {
+        let needs = match signer {
+            Signer::OfAccount => Needs::Status(Status::Active),
+            Signer::New(_) => Needs::Nothing,
+        };
         for _ in 0..ATTEMPTS_MAX {
             let before = self.warm.last_seen(&self.store.db, owner).await?;
             let key = match signer {
@@ -154,6 +163,7 @@ impl Repos {
             let head = head_of(&commit);
             let change = RepoChange {
                 old: Some(before.head.commit_cid),
+                needs,
                 head: head.clone(),
                 puts: Vec::new(),
                 deletes: Vec::new(),
@@ -216,6 +226,8 @@ impl Repos {
         };
         let change = RepoChange {
             old: Some(new.current.head.commit_cid),
+            // Whether the network is told depends on it.
+            needs: Needs::Status(status),
             head: head.clone(),
             puts: new.puts,
             deletes: new.deletes,
@@ -228,7 +240,10 @@ impl Repos {
                 self.warm.put(owner, AtHead { head, tree: new.tree });
                 Ok(meta_of(&commit))
             }
-            Err(Moved::On) => Err(RepoError::Contended),
+            Err(Moved::On) => {
+                self.expect_status(owner, status).await?;
+                Err(RepoError::Contended)
+            }
             Err(Moved::Failed(error)) => Err(error),
         }
     }

@@ -35,7 +35,7 @@ use crate::{
         tid::{ClockId, tid_after},
     },
     repo::write::WriteError,
-    store::{AccountId, Snapshot, Store, StoreError, Unmet, heads},
+    store::{AccountId, Snapshot, Store, StoreError, Unmet, accounts::Status, heads},
     world::World,
 };
 
@@ -168,6 +168,9 @@ pub enum RepoError {
     /// An expectation of the statements that went along did not hold.
     #[error("not done: {0}")]
     Unmet(Unmet),
+    /// The account stands otherwise by now than what was asked needs.
+    #[error("the account is {0:?} by now")]
+    Standing(Status),
     /// Others moved the repository each time; nothing was done.
     #[error("others keep writing to the repository")]
     Contended,

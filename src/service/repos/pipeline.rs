@@ -24,7 +24,10 @@ use crate::{
         write::{self, Action, Diff, Write},
     },
     store::{
-        self, CommitError, RecordPut, RepoChange, StoreError, heads::Head, subjects::SubjectDigest,
+        self, CommitError, Needs, RecordPut, RepoChange, StoreError,
+        accounts::{self, Status},
+        heads::Head,
+        subjects::SubjectDigest,
     },
 };
 
@@ -95,7 +98,7 @@ impl Repos {
                 }
             };
             match self.make_durable(owner, next, batch).await {
-                Err(Moved::On) => {}
+                Err(Moved::On) => self.expect_status(owner, Status::Active).await?,
                 Err(Moved::Failed(error)) => return Err(error),
                 Ok(commit) => return Ok(Some(commit)),
             }
@@ -165,6 +168,20 @@ impl Repos {
         })
     }
 
+    /// Says after a commit that was not made whether it was for the account's
+    /// standing, which may have changed since the caller was let in.
+    pub(super) async fn expect_status(
+        &self,
+        owner: &Owner,
+        needed: Status,
+    ) -> Result<(), RepoError> {
+        let account = accounts::find(&self.store.db, owner.account).await?;
+        match account.ok_or(RepoError::NoRepo)?.status() {
+            status if status == needed => Ok(()),
+            status => Err(RepoError::Standing(status)),
+        }
+    }
+
     /// The next revision: now, or just after the last one.
     pub(super) fn next_rev(&self, head: &Head) -> Tid {
         tid_after(Some(&head.rev), self.world.clock.now_us(), self.clock)
@@ -213,7 +230,13 @@ fn next_commit(inputs: Inputs) -> Result<Option<Next>, RepoError> {
     let frame = Frame::commit(&event)?;
     let head = super::lifecycle::head_of(&commit);
     let (puts, deletes) = moves(&diff, writes);
-    let repo = RepoChange { old: Some(seen.head.commit_cid), head: head.clone(), puts, deletes };
+    let repo = RepoChange {
+        old: Some(seen.head.commit_cid),
+        needs: Needs::Status(Status::Active),
+        head: head.clone(),
+        puts,
+        deletes,
+    };
     Ok(Some(Next { at_head: AtHead { head, tree: diff.tree }, repo, frame }))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         syntax::Handle,
     },
     repo::Commit,
-    store::{self, AccountId, Batch, RepoChange, StoreError},
+    store::{self, AccountId, Batch, Needs, RepoChange, StoreError},
 };
 
 use super::{
@@ -110,6 +110,7 @@ impl Repos {
             // the meantime must not be followed by an older `#sync`.
             let repo = RepoChange {
                 old: Some(head.commit_cid),
+                needs: Needs::Nothing,
                 head,
                 puts: Vec::new(),
                 deletes: Vec::new(),

@@ -16,7 +16,7 @@ use crate::{
     repo::{BlockMap, Blocks, car, proof},
     service::keys::AccountKeys,
     store::{
-        Batch, BlobBytes, Commit, Db, DbSettings, Location, RecordPut, RepoChange,
+        Batch, BlobBytes, Commit, Db, DbSettings, Location, Needs, RecordPut, RepoChange,
         accounts::{self, NewAccount},
         blobs::{self, NewBlob},
         events, heads,
@@ -457,14 +457,32 @@ async fn a_tree_that_is_not_the_signed_one_is_corrupt() {
     let head = house.head().await;
     let value = data::from_json_value(&post("meddled")).expect("the data model").encode();
     let meddled = RecordPut { path: path(C), cid: Cid::of_dag_cbor(&value), value: value.into() };
-    let repo =
-        RepoChange { old: Some(head.commit_cid), head, puts: vec![meddled], deletes: Vec::new() };
+    let repo = RepoChange {
+        old: Some(head.commit_cid),
+        needs: Needs::Nothing,
+        head,
+        puts: vec![meddled],
+        deletes: Vec::new(),
+    };
     let account = house.owner.account;
     let commit = Commit { account, batch: Batch::new(), repo: Some(repo), frames: Vec::new() };
     house.store.db.commit(commit).await.expect("commits");
     let repos = open(&house.store, &house.world);
     let refused = repos.create_record(&house.owner, draft(B, post("two")), None).await;
     assert!(matches!(refused, Err(RepoError::Store(StoreError::Corrupt { .. }))));
+}
+
+#[tokio::test]
+async fn a_write_that_was_let_in_before_its_account_rested_is_refused() {
+    let house = House::build().await;
+    house.create(A, post("one")).await.expect("creates");
+    let (head, now) = (house.head().await, house.world.clock.now());
+    let mut batch = Batch::new();
+    accounts::deactivate(&mut batch, house.owner.account, now, None);
+    house.store.db.run(batch).await.expect("deactivates");
+    let late = house.create(B, post("two")).await;
+    assert!(matches!(late, Err(RepoError::Standing(Status::Deactivated))), "{late:?}");
+    assert_eq!(house.head().await, head);
 }
 
 #[tokio::test]

@@ -71,6 +71,37 @@ on_both_engines! {
         db.run(batch).await.expect("the nonce was not used up");
     }
 
+    /// A commit that was made before its account was deactivated or taken down
+    /// changes nothing after, alone and beside others.
+    async fn a_commit_of_an_account_that_rests_changes_nothing(scene) {
+        let db = &scene.db;
+        let mut alice = scene.account(1).await;
+        let mut bob = scene.account(2).await;
+        alice.write(db, &[], &[]).await.expect("active");
+        bob.write(db, &[], &[]).await.expect("active");
+        let mut batch = Batch::new();
+        accounts::deactivate(&mut batch, alice.id, scene.now(), None);
+        db.run(batch).await.expect("deactivated");
+        let mut again = alice.clone();
+        let (late, fine) = tokio::join!(
+            again.write(db, &[("a.b.c/late", b"1")], &[]),
+            bob.write(db, &[("a.b.c/fine", b"1")], &[]),
+        );
+        assert!(matches!(late, Err(CommitError::Stale)), "{late:?}");
+        fine.expect("bob is active");
+        let mut batch = Batch::new();
+        accounts::activate(&mut batch, alice.id);
+        accounts::take_down(&mut batch, alice.id, scene.now(), "why");
+        db.run(batch).await.expect("taken down");
+        let late = again.write(db, &[("a.b.c/late", b"1")], &[]).await;
+        assert!(matches!(late, Err(CommitError::Stale)), "{late:?}");
+        assert_eq!(heads::find(db, alice.id).await.expect("read"), alice.head);
+        assert_eq!(records::count(db, alice.id).await.expect("read"), 0);
+        let mut back = again.commit(&[("a.b.c/back", b"1")], &[]);
+        accounts::reinstate(&mut back.batch, alice.id);
+        db.commit(back).await.expect("active by its own statements");
+    }
+
     /// Members of a group that are refused are rolled back alone.
     async fn a_refused_member_leaves_the_others_alone(scene) {
         let db = &scene.db;

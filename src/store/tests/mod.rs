@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use postgres::TestDatabase;
 
 use super::{
-    AccountId, Batch, Commit, CommitError, Committed, Db, DbSettings, Location, RecordPut,
+    AccountId, Batch, Commit, CommitError, Committed, Db, DbSettings, Location, Needs, RecordPut,
     RepoChange, StoreError,
     accounts::{self, NewAccount},
     heads::Head,
@@ -166,6 +166,7 @@ impl Person {
         };
         let change = RepoChange {
             old: self.head.as_ref().map(|head| head.commit_cid),
+            needs: Needs::Status(accounts::Status::Active),
             head,
             puts: puts.iter().map(put).collect(),
             deletes: deletes.iter().map(|at| path(at)).collect(),

@@ -15,18 +15,28 @@ use crate::{
 
 /// `$1` to `$7` are the commits (the place in the list, the account, the old
 /// and the new head), `$8` to `$11` records put, `$12` and `$13` records
-/// deleted, `$14` to `$19` frames, `$20` the time.
+/// deleted, `$14` to `$19` frames, `$20` the time, `$21` how
+/// the accounts must stand. Their rows are held till the end, so that another
+/// process cannot change that meanwhile.
 const COMMIT: &str = "
 WITH job AS (
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[],
-            $6::text[], $7::bytea[])
-        AS job (job, account_id, old_cid, commit_cid, data_cid, rev, commit_bytes)
+            $6::text[], $7::bytea[], $21::text[])
+        AS job (job, account_id, old_cid, commit_cid, data_cid, rev, commit_bytes, needs)
+), fit AS (
+    SELECT job.job FROM job JOIN accounts ON accounts.id = job.account_id
+    WHERE job.needs = CASE WHEN taken_down_at IS NOT NULL THEN 'takendown'
+        WHEN suspended_at IS NOT NULL THEN 'suspended'
+        WHEN deactivated_at IS NOT NULL THEN 'deactivated'
+        ELSE 'active' END
+    FOR SHARE OF accounts
 ), moved AS (
     UPDATE heads
     SET commit_cid = job.commit_cid, data_cid = job.data_cid, rev = job.rev,
         commit_bytes = job.commit_bytes
     FROM job
     WHERE heads.account_id = job.account_id AND heads.commit_cid = job.old_cid
+        AND (job.needs IS NULL OR job.job IN (SELECT fit.job FROM fit))
     RETURNING job.job, job.account_id, job.rev
 ), born AS (
     INSERT INTO heads (account_id, commit_cid, data_cid, rev, commit_bytes)
@@ -125,7 +135,8 @@ pub(super) async fn run(
         .bind(frames.ats)
         .bind(frames.bytes)
         .bind(frames.seq_ats)
-        .bind(now);
+        .bind(now)
+        .bind(heads.needs);
     let mut ran = Ran::default();
     for row in query.fetch_all(connection).await? {
         ran.note(&row)?;
@@ -172,6 +183,7 @@ struct Heads<'a> {
     datas: Vec<Option<&'a [u8]>>,
     revs: Vec<Option<&'a str>>,
     bytes: Vec<Option<&'a [u8]>>,
+    needs: Vec<Option<&'static str>>,
 }
 
 impl<'a> Heads<'a> {
@@ -185,6 +197,7 @@ impl<'a> Heads<'a> {
         self.cids.push(head.map(|head| &head.commit_cid.as_bytes()[..]));
         self.datas.push(head.map(|head| &head.data.as_bytes()[..]));
         self.revs.push(head.map(|head| head.rev.as_str()));
+        self.needs.push(change.and_then(|change| change.needs.word()));
         self.bytes.push(head.map(|head| &head.commit_bytes[..]));
     }
 }

@@ -18,7 +18,8 @@ use crate::{
 pub(super) enum Applied {
     /// Its statements ran; these are its events.
     Done(Vec<Arc<Event>>),
-    /// The head is another than it was made on. Nothing was written.
+    /// The head is another than it was made on, or the account stands otherwise
+    /// than it needs. Nothing was written.
     Stale,
 }
 
@@ -63,7 +64,7 @@ fn prepare<'c>(
     connection.prepare_cached(sql.spelled(Dialect::Sqlite))
 }
 
-/// Moves the head by compare-and-set; says whether it did.
+/// Moves the head by compare-and-set, if the account stands as needed; says whether it did.
 fn move_head(
     connection: &Connection,
     commit: &Commit,
@@ -76,7 +77,8 @@ fn move_head(
     let rows = match &change.old {
         None => prepare(connection, &INSERT_HEAD)?.execute((account, cid, data, rev, bytes))?,
         Some(old) => {
-            let values = (account, cid, data, rev, bytes, old.as_bytes());
+            let needs = change.needs.word();
+            let values = (account, cid, data, rev, bytes, old.as_bytes(), needs);
             prepare(connection, &MOVE_HEAD)?.execute(values)?
         }
     };
