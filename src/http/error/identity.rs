@@ -24,7 +24,9 @@ impl From<DidError> for XrpcError {
             DidError::NotFound | DidError::Unsupported | DidError::Invalid(_) => {
                 Self::named("DidNotFound", error.to_string())
             }
-            DidError::Directory(_) | DidError::Host(_) => upstream_failure(&error),
+            DidError::Directory(_) | DidError::Host(_) | DidError::HostFails(_) => {
+                upstream_failure(&error)
+            }
         }
     }
 }

@@ -89,13 +89,16 @@ pub enum DidError {
     /// The DID's host did not answer.
     #[error("the DID's host did not answer")]
     Host(#[source] Arc<HttpError>),
+    /// The DID's host says that it fails or is too busy.
+    #[error("the DID's host answered with status {0}")]
+    HostFails(u16),
 }
 
 impl DidError {
     /// Says whether another try may bring another answer, so that what is known
     /// from before still counts.
     fn is_transient(&self) -> bool {
-        matches!(self, Self::Directory(_) | Self::Host(_))
+        matches!(self, Self::Directory(_) | Self::Host(_) | Self::HostFails(_))
     }
 }
 
@@ -299,6 +302,7 @@ impl Documents {
                 Ok(DidDocument::parse(json, did)?)
             }
             StatusCode::GONE => Err(DidError::Deactivated),
+            status if answer.is_passing_failure() => Err(DidError::HostFails(status.as_u16())),
             _ => Err(DidError::NotFound),
         }
     }

@@ -62,6 +62,9 @@ pub enum HandleError {
     /// Neither has an answer, and the host failed.
     #[error("the handle's host could not be asked")]
     Host(#[source] Arc<HttpError>),
+    /// Neither has an answer, and the host says that it fails or is too busy.
+    #[error("the handle's host answered with status {0}")]
+    HostFails(u16),
 }
 
 /// Why a host gave no answer.
@@ -70,6 +73,8 @@ enum Unasked {
     Refused,
     /// It may answer another time.
     Failed(Arc<HttpError>),
+    /// It says so itself, with this status.
+    Fails(u16),
 }
 
 impl From<HttpError> for Unasked {
@@ -166,6 +171,7 @@ impl Handles {
             // A name without an address has no host that could be asked again.
             (Ok(None) | Err(Unasked::Refused), Ok(())) => Err(HandleError::NotFound),
             (Err(Unasked::Failed(error)), Ok(())) => Err(HandleError::Host(error)),
+            (Err(Unasked::Fails(status)), Ok(())) => Err(HandleError::HostFails(status)),
             (_, Err(error)) => Err(error),
         }
     }
@@ -193,6 +199,9 @@ impl Handles {
         let request = self.world.http.guarded(url)?;
         let request = request.timeout(ASK_TIMEOUT).size_max(FILE_BYTES_MAX);
         let answer = request.redirects_max(REDIRECTS_MAX).fetch().await?;
+        if answer.is_passing_failure() {
+            return Err(Unasked::Fails(answer.status.as_u16()));
+        }
         Ok(did_of(&answer))
     }
 }
@@ -287,12 +296,29 @@ mod tests {
         let handles = Handles::new(world.clone());
         world.http.answer(FILE, 200, "text/plain", DID);
         assert_eq!(resolved(&handles).await.as_deref(), Some(DID));
-        world.http.forget(&FILE.parse().expect("a URL"));
         world.clock.advance(USABLE - Duration::from_secs(1));
+        for status in [500, 503, 429] {
+            world.http.answer(FILE, status, "text/plain", "");
+            assert_eq!(resolved(&handles).await.as_deref(), Some(DID), "{status}");
+        }
+        let now = handles.resolve(&alice(), Freshness::Now).await;
+        assert!(matches!(now, Err(HandleError::HostFails(429))), "{now:?}");
+        world.http.forget(&FILE.parse().expect("a URL"));
         assert_eq!(resolved(&handles).await.as_deref(), Some(DID));
         let now = handles.resolve(&alice(), Freshness::Now).await;
         assert!(matches!(now, Err(HandleError::Host(_))), "{now:?}");
         world.clock.advance(Duration::from_secs(1));
+        assert_eq!(resolved(&handles).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_no_longer_has_the_file_has_given_the_name_up() {
+        let world = World::fake(1);
+        let handles = Handles::new(world.clone());
+        world.http.answer(FILE, 200, "text/plain", DID);
+        assert_eq!(resolved(&handles).await.as_deref(), Some(DID));
+        world.http.answer(FILE, 404, "text/plain", "");
+        world.clock.advance(FRESH);
         assert_eq!(resolved(&handles).await, None);
     }
 }

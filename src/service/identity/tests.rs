@@ -184,6 +184,26 @@ async fn a_directory_that_is_down_takes_nothing_away_and_a_tombstone_does() {
 }
 
 #[tokio::test]
+async fn a_did_web_host_that_fails_takes_nothing_away_and_one_that_ends_it_does() {
+    let town = town().await;
+    let (bob, url) = ("did:web:bob.example.com", "https://bob.example.com/.well-known/did.json");
+    town.publish(url, bob, "bob.example.com");
+    town.claimed(bob, Freshness::Cached).await.expect("a document");
+    for status in [500, 503, 429] {
+        town.world.http.answer(url, status, "text/plain", "");
+        town.world.clock.advance(HOUR);
+        let claimed = town.claimed(bob, Freshness::Recheck).await;
+        assert_eq!(claimed.expect("the one from before"), "bob.example.com", "{status}");
+    }
+    let now = town.claimed(bob, Freshness::Now).await;
+    assert!(matches!(now, Err(DidError::HostFails(429))), "{now:?}");
+    town.world.clock.advance(HOUR);
+    town.world.http.answer(url, 410, "text/plain", "");
+    let ended = town.claimed(bob, Freshness::Recheck).await;
+    assert!(matches!(ended, Err(DidError::Deactivated)), "{ended:?}");
+}
+
+#[tokio::test]
 async fn failures_have_names_and_are_believed_for_a_moment() {
     let town = town().await;
     let url = format!("https://plc.test/{ALICE}");

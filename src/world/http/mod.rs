@@ -186,6 +186,13 @@ impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         Ok(serde_json::from_slice(&self.body)?)
     }
+
+    /// Says whether the other side fails or is too busy, so that the same
+    /// question may get another answer later.
+    pub fn is_passing_failure(&self) -> bool {
+        let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+        self.status.is_server_error() || busy.contains(&self.status)
+    }
 }
 
 /// An answer whose body is still coming.
