@@ -23,6 +23,7 @@ mod pages;
 mod panic;
 pub mod params;
 mod proxy;
+mod recent;
 pub mod row;
 pub mod serve;
 pub mod table;

@@ -23,6 +23,7 @@ use http_body_util::{BodyExt, Limited};
 
 use super::auth::Auth;
 use super::error::Retold;
+use super::recent::{self, Asked};
 use super::{App, XrpcError, encoding};
 use crate::atproto::syntax::Nsid;
 use crate::service::grants::Access;
@@ -71,8 +72,10 @@ pub async fn proxy(app: App, method: Nsid, mut request: Request) -> Result<Respo
     let Auth(actor) = request.extract_parts_with_state(&app).await?;
     let (parts, body) = request.into_parts();
     let body = if parts.method == Method::POST { outgoing(body) } else { RequestBody::Empty };
-    let streamed = app.proxy.forward(&actor, &call(method, parts)?, body).await?;
-    Ok(answer(streamed).await)
+    let mut call = call(method, parts)?;
+    call.feed_generator = recent::feed_generator(&app, &call).await;
+    let streamed = app.proxy.forward(&actor, &call, body).await?;
+    Ok(Asked { app: &app, actor: &actor, call: &call }.answer(streamed).await)
 }
 
 /// Passes a public query about somebody else's data on to the AppView, in
@@ -108,6 +111,7 @@ fn call(method: Nsid, parts: Parts) -> Result<Call, XrpcError> {
         path_and_query: parts.uri.path_and_query().cloned().unwrap_or(path),
         headers: parts.headers,
         proxy_header,
+        feed_generator: None,
     })
 }
 
@@ -119,12 +123,13 @@ fn outgoing(body: Body) -> RequestBody {
     RequestBody::Pieces(pieces.map(|piece| piece.map_err(io::Error::other)).boxed())
 }
 
-async fn answer(streamed: Streamed) -> Response {
+/// Makes the response of what another service answered.
+pub(super) async fn answer(streamed: Streamed) -> Response {
     let Streamed { status, headers, body } = streamed;
     if status.is_redirection() {
         return Retold::redirect().into_response();
     }
-    let passed_back = picked(&headers, &PASSED_BACK);
+    let passed_back = passed_back(&headers);
     if status.is_client_error() || status.is_server_error() {
         let said = error_body(&headers, Body::from_stream(body)).await;
         return Retold::new(status, passed_back, &said).into_response();
@@ -137,10 +142,15 @@ async fn answer(streamed: Streamed) -> Response {
 }
 
 /// Reads what another service said of its error; nothing, where it cannot be read.
-async fn error_body(headers: &HeaderMap, body: Body) -> Bytes {
+pub(super) async fn error_body(headers: &HeaderMap, body: Body) -> Bytes {
     let Ok(body) = encoding::decoded(headers, body).await else { return Bytes::new() };
     let read = Limited::new(body, ERROR_BYTES_MAX).collect().await;
     read.map(|collected| collected.to_bytes()).unwrap_or_default()
+}
+
+/// Picks the headers of an answer that are passed back whatever it is.
+pub(super) fn passed_back(headers: &HeaderMap) -> HeaderMap {
+    picked(headers, &PASSED_BACK)
 }
 
 fn picked(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {

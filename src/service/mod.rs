@@ -25,6 +25,7 @@ pub mod passwords;
 pub mod preferences;
 pub mod proxy;
 pub mod rates;
+pub mod recent;
 pub mod repos;
 pub mod sequencer;
 pub mod service_auth;

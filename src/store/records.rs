@@ -166,6 +166,26 @@ pub async fn list_collections(db: &Db, account: AccountId) -> Result<Vec<Nsid>, 
     Ok(collections)
 }
 
+static KNOWS_ANY: Sql = Sql::new(
+    "SELECT CAST(1 AS BIGINT) FROM (
+        SELECT rev FROM records WHERE account_id = $1 ORDER BY path LIMIT $3) AS first
+     WHERE rev <= $2 LIMIT 1",
+);
+
+/// Says whether one of an account's first `limit` records, by path, was written
+/// in `rev` or before. Not more of them are looked at, since no index leads
+/// from a revision to its records.
+pub async fn knows_any(
+    db: &Db,
+    account: AccountId,
+    rev: &Tid,
+    limit: u32,
+) -> Result<bool, StoreError> {
+    let statement = KNOWS_ANY.bind(account).bind(rev).bind(limit);
+    let found: Option<i64> = db.row(statement, |row| row.at(0)).await?;
+    Ok(found.is_some())
+}
+
 static COUNT: Sql = Sql::new("SELECT count(*) FROM records WHERE account_id = $1");
 
 /// Counts the records of an account.

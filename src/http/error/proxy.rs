@@ -94,6 +94,11 @@ impl Retold {
         Self { error, headers }
     }
 
+    /// Says whether the other service does not know what was asked for.
+    pub fn is_not_found(&self) -> bool {
+        self.error.name() == "NotFound"
+    }
+
     /// An answer that leads elsewhere, which nobody follows.
     pub fn redirect() -> Self {
         let error = upstream_failure("Upstream service redirects".to_owned());

@@ -36,6 +36,10 @@ use super::{
 pub use target::BadHeader;
 use target::{APPVIEW, LABELER, Owner};
 
+/// The name of a feed generator in its DID document.
+const FEED_GENERATOR: &str = "bsky_fg";
+/// What an AppView asks a feed generator for.
+const GET_FEED_SKELETON: &str = "app.bsky.feed.getFeedSkeleton";
 /// Headers of a call that are passed on.
 const PASSED: [HeaderName; 3] = [
     header::ACCEPT_LANGUAGE,
@@ -123,6 +127,21 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The header `atproto-proxy`.
     pub proxy_header: Option<String>,
+    /// The feed generator that the AppView is to ask in the account's name: the
+    /// token is for it then.
+    pub feed_generator: Option<Did>,
+}
+
+impl Call {
+    /// Says whether this asks an AppView: the operator's, or the one that the
+    /// header names.
+    pub fn is_query_of_appview(&self) -> bool {
+        let for_appview = match &self.proxy_header {
+            None => target::owner(&self.method) == Owner::AppView,
+            Some(header) => target::parse(header).is_ok_and(|named| named.service == APPVIEW),
+        };
+        for_appview && self.verb == Method::GET
+    }
 }
 
 /// A call was not passed on, or nobody answered.
@@ -201,7 +220,15 @@ impl Proxy {
         let account = self.active_account(&actor.did).await?;
         let Target { request, audience } = self.target(call).await?;
         self.tokens.check_administration(&audience, Some(&call.method))?;
-        let token = self.tokens.token_for_call(&account, &audience, &call.method).await?;
+        let token = match &call.feed_generator {
+            None => self.tokens.token_for_call(&account, &audience, &call.method).await?,
+            Some(generator) => {
+                let audience = self.audience(generator, FEED_GENERATOR);
+                let skeleton = Nsid::new(GET_FEED_SKELETON.to_owned());
+                let skeleton = skeleton.expect("a literal of the right form");
+                self.tokens.token_for_call(&account, &audience, &skeleton).await?
+            }
+        };
         let limits = self.settings.limits;
         let request = request
             .method(call.verb.clone())
