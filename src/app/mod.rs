@@ -10,7 +10,7 @@ mod services;
 mod tasks;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,16 +113,20 @@ impl Server {
     }
 }
 
-/// The services of a server that does not serve: for commands that work on its
-/// database while it is down.
+/// A server for one command, while the real one is down: it works on the same
+/// database, listens on this machine only, and runs no periodic tasks.
 pub struct Offline {
     services: Arc<Services>,
     store: Store,
     tasks: Tasks,
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 impl Offline {
-    /// Opens what is kept. Fails where a server has it open, on SQLite.
+    /// Opens what is kept and serves it to this machine. Fails where a server
+    /// has it open, on SQLite.
     ///
     /// # Errors
     /// [`StartError`] says what stands in the way.
@@ -135,17 +139,28 @@ impl Offline {
         // Nobody subscribes, so nobody follows the feed.
         let (services, _feed) = wiring.build().await?;
         services.accounts.hold_rotating().await?;
-        Ok(Self { services: Arc::new(services), store, tasks })
+        let services = Arc::new(services);
+        let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let router = http::router(services.clone());
+        let serving = start_serving(http::serve(listener, router, stopped));
+        Ok(Self { services, store, tasks, address, serving, stop })
     }
 
-    /// Returns the services.
-    pub fn services(&self) -> &Arc<Services> {
-        &self.services
+    /// Returns the address and port it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Closes everything.
     pub async fn close(self) {
+        self.stop.cancel();
         self.tasks.stop();
+        if let Err(panic) = self.serving.await {
+            tracing::error!("Serving broke down: {panic}.");
+        }
+        drop(self.services);
         self.tasks.finish().await;
         self.store.db.close().await;
     }

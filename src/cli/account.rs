@@ -47,9 +47,9 @@ pub(super) enum Account {
 
 /// Make an account and print its password.
 ///
-/// Asks the running server of these settings, as its administrator, so that
-/// everything happens as when somebody signs up in an app: the identity is
-/// registered, relays are told. An invite code is made where one is needed. The
+/// Asks the server of these settings, as its administrator, or works on its
+/// database while none runs. Everything happens as when somebody signs up in an
+/// app: the identity is registered, relays are told. An invite code is made where one is needed. The
 /// password is generated, printed once and kept as a hash only; the account's
 /// owner changes it after the first login.
 #[derive(Debug, Args)]
@@ -70,8 +70,8 @@ pub(super) enum Invite {
 
 /// Make an invite code and print it.
 ///
-/// Asks the running server of these settings, as its administrator. Whoever has
-/// the code can make an account, once or as often as --uses says.
+/// Asks the server of these settings, as its administrator, or works on its
+/// database while none runs. Whoever has the code can make an account, once or as often as --uses says.
 #[derive(Debug, Args)]
 pub(super) struct CreateInvite {
     /// How many accounts may be made with it.
@@ -100,14 +100,18 @@ pub(super) struct DisableInvites {
 
 impl Account {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
-        // Codes are made with and without a running server.
+        // Codes are shown in words of their own.
         let online = match self {
             Self::Code(command) => return command.run(settings),
             Self::ResetLink(command) => return command.run(settings),
             other => other,
         };
-        let server = RunningServer::of(&settings.load()?.config)?;
-        runtime()?.block_on(online.ask(&server))
+        runtime()?.block_on(async {
+            let server = RunningServer::or_offline(&settings.load()?.config).await?;
+            let outcome = online.ask(&server).await;
+            server.close().await;
+            outcome
+        })
     }
 
     async fn ask(self, server: &RunningServer) -> Result<(), Failure> {
@@ -132,13 +136,15 @@ impl Account {
 
 impl Invite {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
-        let server = RunningServer::of(&settings.load()?.config)?;
         runtime()?.block_on(async {
-            match self {
+            let server = RunningServer::or_offline(&settings.load()?.config).await?;
+            let outcome = match self {
                 Self::Create(command) => command.run(&server).await,
                 Self::Disable(command) => command.run(&server).await,
                 Self::List(command) => command.run(&server).await,
-            }
+            };
+            server.close().await;
+            outcome
         })
     }
 }

@@ -1,18 +1,12 @@
 //! `freehold account reset-link` and `freehold account code`: codes that the
 //! operator hands over, where no mail does.
 
-use std::sync::Arc;
-
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::app;
 use crate::config::Config;
 use crate::http::operator::{CODE_PATH, Made};
-use crate::service::accounts::find_named;
-use crate::service::email_tokens::{EmailTokens, Purpose};
-use crate::service::outbox::Outbox;
-use crate::store::vault::Vault;
+use crate::service::email_tokens::Purpose;
 
 use super::failure::Failure;
 use super::print;
@@ -91,29 +85,10 @@ fn shown(made: &Made) -> String {
     format!("handle  {}\ndid     {}\ncode    {code}\n", handle.as_str(), did.as_str())
 }
 
-/// Asks the running server, or makes the code in its database if none runs.
 async fn made(config: &Config, account: &str, purpose: Purpose) -> Result<Made, Failure> {
-    let server = RunningServer::of(config)?;
+    let server = RunningServer::or_offline(config).await?;
     let wanted = json!({ "account": account, "purpose": purpose.name() });
-    match server.operate(CODE_PATH, &wanted).await? {
-        Some(made) => Ok(serde_json::from_value(made)?),
-        None => made_offline(config, account, purpose).await,
-    }
-}
-
-async fn made_offline(config: &Config, account: &str, purpose: Purpose) -> Result<Made, Failure> {
-    let world = app::world(config);
-    let vault = Vault::new(&app::open_keyring(config, &world)?.master_key);
-    let db = app::open_store(config, &world).await?.db;
-    let outbox = Arc::new(Outbox::new(db.clone(), vault.clone(), world.clone()));
-    let tokens = EmailTokens::new(db.clone(), vault, world, outbox);
-    let made = match find_named(&db, account).await? {
-        Some(account) => {
-            let code = tokens.create(account.id, purpose).await?;
-            Ok(Made { handle: account.handle, did: account.did, code })
-        }
-        None => Err(format!("there is no account {account} here").into()),
-    };
-    db.close().await;
-    made
+    let made = server.operate(CODE_PATH, &wanted).await;
+    server.close().await;
+    Ok(serde_json::from_value(made?)?)
 }

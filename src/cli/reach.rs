@@ -1,26 +1,16 @@
-//! Accounts as commands reach them: through the running server of these
-//! settings, or on its database while no server runs.
-
-use std::sync::Arc;
+//! Commands that do the same with one account or with all of them.
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::app::{self, Offline};
 use crate::config::Config;
 use crate::http::operator::{ANNOUNCE_PATH, Outcome, ROTATE_KEY_PATH};
-use crate::service::Services;
-use crate::service::accounts::find_named;
-use crate::store::AccountId;
-use crate::store::accounts;
 
 use super::failure::Failure;
 use super::print;
 use super::running::RunningServer;
 
-/// Whether a server runs; answered without a look at the database.
-const HEALTH: &str = "_health";
 const LIST_REPOS: &str = "com.atproto.sync.listRepos";
 /// Accounts that are listed at once.
 const PAGE: u32 = 1_000;
@@ -43,12 +33,6 @@ pub(super) enum Deed {
     RotateKey,
 }
 
-/// How the accounts are reached.
-pub(super) enum Reach {
-    Running(Box<RunningServer>),
-    Offline(Box<Offline>),
-}
-
 /// What became of one account.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -59,90 +43,70 @@ struct Line<'a> {
     error: Option<String>,
 }
 
-impl Reach {
-    /// Finds the running server, or opens the database.
-    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
-        let server = RunningServer::of(config)?;
-        match server.query(HEALTH).await {
-            Ok(_) => Ok(Self::Running(Box::new(server))),
-            Err(_) => {
-                let offline = Offline::open(config, app::world(config)).await?;
-                Ok(Self::Offline(Box::new(offline)))
+/// Does the deed with each account, says what became of it, and goes on where
+/// one fails.
+pub(super) async fn each(
+    config: &Config,
+    which: &Which,
+    deed: Deed,
+    show: impl Fn(&str, &Outcome) -> String,
+    json: bool,
+) -> Result<(), Failure> {
+    let server = RunningServer::or_offline(config).await?;
+    let failed = with_each(&server, which, deed, show, json).await;
+    server.close().await;
+    match failed? {
+        0 => Ok(()),
+        1 => Err("it failed for one account".into()),
+        failed => Err(format!("it failed for {failed} accounts").into()),
+    }
+}
+
+/// Returns for how many accounts it failed.
+async fn with_each(
+    server: &RunningServer,
+    which: &Which,
+    deed: Deed,
+    show: impl Fn(&str, &Outcome) -> String,
+    json: bool,
+) -> Result<u32, Failure> {
+    let mut failed = 0_u32;
+    for account in which.accounts(server).await? {
+        let outcome = deed.done(server, &account).await;
+        if json {
+            let error = outcome.as_ref().err().map(Failure::text);
+            let outcome = outcome.as_ref().ok();
+            let line = Line { account: &account, outcome, error };
+            print(&format!("{}\n", serde_json::to_string(&line)?))?;
+        }
+        match outcome {
+            Ok(outcome) if !json => print(&show(&account, &outcome))?,
+            Ok(_) => {}
+            Err(error) => {
+                failed += 1;
+                eprintln!("freehold: {account}: {}", error.text());
             }
         }
     }
+    Ok(failed)
+}
 
-    /// Does the deed with each account, says what became of it, and goes on where
-    /// one fails.
-    pub(super) async fn each(
-        self,
-        which: &Which,
-        deed: Deed,
-        show: impl Fn(&str, &Outcome) -> String,
-        json: bool,
-    ) -> Result<(), Failure> {
-        let mut failed = 0_u32;
-        for account in self.accounts(which).await? {
-            let outcome = self.one(&account, deed).await;
-            if json {
-                let error = outcome.as_ref().err().map(Failure::text);
-                let outcome = outcome.as_ref().ok();
-                let line = Line { account: &account, outcome, error };
-                print(&format!("{}\n", serde_json::to_string(&line)?))?;
-            }
-            match outcome {
-                Ok(outcome) if !json => print(&show(&account, &outcome))?,
-                Ok(_) => {}
-                Err(error) => {
-                    failed += 1;
-                    eprintln!("freehold: {account}: {}", error.text());
-                }
-            }
-        }
-        self.close().await;
-        match failed {
-            0 => Ok(()),
-            1 => Err("it failed for one account".into()),
-            failed => Err(format!("it failed for {failed} accounts").into()),
-        }
+impl Deed {
+    async fn done(self, server: &RunningServer, account: &str) -> Result<Outcome, Failure> {
+        let path = match self {
+            Self::Announce => ANNOUNCE_PATH,
+            Self::RotateKey => ROTATE_KEY_PATH,
+        };
+        let outcome = server.operate(path, &json!({ "account": account })).await?;
+        Ok(serde_json::from_value(outcome)?)
     }
+}
 
-    async fn one(&self, account: &str, deed: Deed) -> Result<Outcome, Failure> {
-        match self {
-            Self::Running(server) => {
-                let path = match deed {
-                    Deed::Announce => ANNOUNCE_PATH,
-                    Deed::RotateKey => ROTATE_KEY_PATH,
-                };
-                let outcome = server.operate(path, &json!({ "account": account })).await?;
-                let gone = || Failure::Failed("the server does not answer any more".into());
-                Ok(serde_json::from_value(outcome.ok_or_else(gone)?)?)
-            }
-            Self::Offline(offline) => offline_deed(offline.services(), account, deed).await,
-        }
-    }
-
-    async fn accounts(&self, which: &Which) -> Result<Vec<String>, Failure> {
-        if let Some(account) = &which.account {
-            return Ok(vec![account.clone()]);
-        }
-        match self {
-            Self::Running(server) => listed(server).await,
-            Self::Offline(offline) => {
-                let (mut dids, mut after) = (Vec::new(), AccountId(0));
-                loop {
-                    let page = accounts::list(&offline.services().store.db, after, PAGE).await?;
-                    let Some(last) = page.last() else { return Ok(dids) };
-                    after = last.id;
-                    dids.extend(page.iter().map(|account| account.did.as_str().to_owned()));
-                }
-            }
-        }
-    }
-
-    async fn close(self) {
-        if let Self::Offline(offline) = self {
-            offline.close().await;
+impl Which {
+    async fn accounts(&self, server: &RunningServer) -> Result<Vec<String>, Failure> {
+        match &self.account {
+            Some(account) => Ok(vec![account.clone()]),
+            None => listed(server).await,
         }
     }
 }
@@ -159,17 +123,4 @@ async fn listed(server: &RunningServer) -> Result<Vec<String>, Failure> {
             None => return Ok(dids),
         }
     }
-}
-
-async fn offline_deed(
-    services: &Arc<Services>,
-    account: &str,
-    deed: Deed,
-) -> Result<Outcome, Failure> {
-    let found = find_named(&services.store.db, account).await?;
-    let found = found.ok_or_else(|| format!("there is no account {account} here"))?;
-    Ok(match deed {
-        Deed::Announce => services.accounts.announce(&found.did).await?.into(),
-        Deed::RotateKey => services.accounts.rotate_key(&found.did, None).await?.into(),
-    })
 }

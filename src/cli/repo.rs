@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use crate::http::operator::Outcome;
 
 use super::failure::Failure;
-use super::reach::{Deed, Reach, Which};
+use super::reach::{Deed, Which, each};
 use super::serve::runtime;
 use super::settings::SettingsArgs;
 
@@ -35,10 +35,8 @@ impl Repo {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
         let Self::Announce(command) = self;
         let config = settings.load()?.config;
-        runtime()?.block_on(async {
-            let reach = Reach::open(&config).await?;
-            reach.each(&command.which, Deed::Announce, shown, command.json).await
-        })
+        let done = each(&config, &command.which, Deed::Announce, shown, command.json);
+        runtime()?.block_on(done)
     }
 }
 

@@ -1,5 +1,8 @@
-//! Talks to the server of these settings as its administrator, for commands that
-//! work on a running server.
+//! Talks to the server of these settings as its administrator.
+//!
+//! Where none runs, a command that can do without brings one up for itself, on
+//! the same database and for this machine only ([`Offline`]), so that each
+//! command is written once.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +11,7 @@ use ::http::{HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
-use crate::app;
+use crate::app::{self, Offline};
 use crate::config::Config;
 use crate::config::keyring::Keyring;
 use crate::world::World;
@@ -17,6 +20,8 @@ use crate::world::http::{Answer, Request};
 use super::failure::Failure;
 use super::health::reachable;
 
+/// Whether a server runs; answered without a look at the database.
+const HEALTH: &str = "_health";
 /// How long the server may take for what only operators ask for: it may have to
 /// wait for a directory several times.
 const OPERATE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,6 +31,8 @@ pub(super) struct RunningServer {
     origin: Url,
     world: World,
     keyring: Keyring,
+    /// The one that was brought up for this command.
+    offline: Option<Offline>,
 }
 
 impl RunningServer {
@@ -34,7 +41,25 @@ impl RunningServer {
         let world = app::world(config);
         let address = SocketAddr::new(reachable(config.server.address), config.server.port);
         let origin = Url::parse(&format!("http://{address}"))?;
-        Ok(Self { origin, keyring: app::open_keyring(config, &world)?, world })
+        Ok(Self { origin, keyring: app::open_keyring(config, &world)?, world, offline: None })
+    }
+
+    /// Finds the running server, or brings one up on its database.
+    pub(super) async fn or_offline(config: &Config) -> Result<Self, Failure> {
+        let server = Self::of(config)?;
+        if server.query(HEALTH).await.is_ok() {
+            return Ok(server);
+        }
+        let offline = Offline::open(config, server.world.clone()).await?;
+        let origin = Url::parse(&format!("http://{}", offline.address()))?;
+        Ok(Self { origin, offline: Some(offline), ..server })
+    }
+
+    /// Ends what was brought up.
+    pub(super) async fn close(self) {
+        if let Some(offline) = self.offline {
+            offline.close().await;
+        }
     }
 
     /// Returns where it is reached on this machine.
@@ -65,17 +90,10 @@ impl RunningServer {
         self.answer(nsid, request).await
     }
 
-    /// Asks for what only operators ask for; `None` where no server answers.
-    pub(super) async fn operate(
-        &self,
-        path: &str,
-        input: &Value,
-    ) -> Result<Option<Value>, Failure> {
+    /// Asks for what only operators ask for.
+    pub(super) async fn operate(&self, path: &str, input: &Value) -> Result<Value, Failure> {
         let request = self.as_administrator(path, input)?.timeout(OPERATE_TIMEOUT);
-        match request.fetch().await {
-            Ok(answer) => said(path, &answer).map(Some),
-            Err(_) => Ok(None),
-        }
+        self.answer(path, request).await
     }
 
     /// Reads what a query answers to the administrator.

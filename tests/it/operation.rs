@@ -271,6 +271,49 @@ async fn accounts_are_looked_after_by_commands() {
     directory.stop().await;
 }
 
+/// The same commands work on the database while no server runs, and the server
+/// finds what they did.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_looked_after_while_no_server_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (directory, plc_url) = directory(&folder).await;
+    let mut variables = official_installation(&folder, &plc_url);
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let visitor = server.visitor();
+    sign_up(&visitor).await;
+    let alice = [("handle", "alice.pds.example.com")];
+    let alice = visitor.query("com.atproto.identity.resolveHandle", &alice).await.ok();
+    let did = alice["did"].as_str().expect("a DID");
+    let run = |arguments: &[&str]| {
+        let output = Process::run(arguments, &borrowed(&variables));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    server.signal("TERM");
+    server.exit_code();
+    assert!(run(&["account", "list"]).contains("alice.pds.example.com"));
+    run(&["account", "takedown", "alice.pds.example.com", "--reference", "case 3"]);
+    let code = run(&["invite", "create"]);
+    run(&["account", "create", "bob.pds.example.com", "bob@mail.test"]);
+    variables.retain(|(name, _)| *name != "PDS_PORT");
+    variables.push(("PDS_PORT", "0".to_owned()));
+    let mut server = Process::start(&["serve"], &borrowed(&variables));
+    let visitor = server.visitor();
+    let status = visitor.query("com.atproto.sync.getRepoStatus", &[("did", did)]).await.ok();
+    assert_eq!(status["status"], "takendown");
+    let sign_up = json!({
+        "handle": "carol.pds.example.com",
+        "email": "carol@mail.test",
+        "password": "a password",
+        "inviteCode": code.trim(),
+    });
+    visitor.procedure("com.atproto.server.createAccount", &sign_up).await.ok();
+    let bob = [("handle", "bob.pds.example.com")];
+    visitor.query("com.atproto.identity.resolveHandle", &bob).await.ok();
+    directory.stop().await;
+}
+
 /// Where no mail is set up the operator hands codes over: while the server
 /// runs, and while it does not.
 #[tokio::test(flavor = "multi_thread")]
