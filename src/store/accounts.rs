@@ -12,6 +12,7 @@ use crate::atproto::{
 use super::{
     Batch, Db, Snapshot, StoreError,
     batch::Unmet,
+    emails,
     engine::{BadColumn, Row, Sql},
 };
 
@@ -116,20 +117,26 @@ pub async fn allocate_id(db: &Db) -> Result<AccountId, StoreError> {
 static INSERT: Sql = Sql::new(
     "INSERT INTO accounts
         (id, did, handle, email, password_hash, created_at, deactivated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     SELECT $1, $2, $3, CASE WHEN EXISTS (SELECT 1 FROM accounts WHERE email >= $4 AND email < $9)
+        THEN $8 ELSE $4 END, $5, $6, $7
+     WHERE 1 = 1
      ON CONFLICT DO NOTHING",
 );
 
-/// Adds an account, or fails with [`Unmet::AccountTaken`].
+/// Adds an account, or fails with [`Unmet::AccountTaken`] where its DID or its
+/// handle is in use.
 pub fn insert(batch: &mut Batch, new: &NewAccount) {
+    let (email, end) = emails::claims(&new.email);
     let statement = INSERT
         .bind(new.id)
         .bind(&new.did)
         .bind(&new.handle)
-        .bind(new.email.to_lowercase())
+        .bind(&email)
         .bind(&new.password_hash)
         .bind(new.created_at)
-        .bind(new.deactivated_at);
+        .bind(new.deactivated_at)
+        .bind(emails::claim(&email, &new.did))
+        .bind(&end);
     batch.add_one(statement, Unmet::AccountTaken);
 }
 
@@ -151,18 +158,12 @@ static FIND_BY_HANDLE: Sql = Sql::new(
      FROM accounts WHERE handle = $1",
 );
 
-static FIND_BY_EMAIL: Sql = Sql::new(
-    "SELECT id, did, handle, email, email_confirmed_at, password_hash, created_at,
-        deactivated_at, delete_after, taken_down_at, takedown_ref, suspended_at
-     FROM accounts WHERE email = $1",
-);
-
 pub(in crate::store) fn account(row: &Row<'_>) -> Result<Account, BadColumn> {
     Ok(Account {
         id: row.at(0)?,
         did: row.at(1)?,
         handle: row.at(2)?,
-        email: row.at(3)?,
+        email: emails::address(row.at(3)?),
         email_confirmed_at: row.at(4)?,
         password_hash: row.at(5)?,
         created_at: row.at(6)?,
@@ -187,11 +188,6 @@ pub async fn find_by_did(db: &Db, did: &Did) -> Result<Option<Account>, StoreErr
 /// Finds an account by its handle, which must be in lower case.
 pub async fn find_by_handle(db: &Db, handle: &Handle) -> Result<Option<Account>, StoreError> {
     db.row(FIND_BY_HANDLE.bind(handle), account).await
-}
-
-/// Finds an account by its e-mail address, in any case.
-pub async fn find_by_email(db: &Db, email: &str) -> Result<Option<Account>, StoreError> {
-    db.row(FIND_BY_EMAIL.bind(email.to_lowercase()), account).await
 }
 
 static LIST: Sql = Sql::new(
@@ -242,28 +238,6 @@ static UPDATE_HANDLE: Sql = Sql::new("UPDATE accounts SET handle = $2 WHERE id =
 pub fn update_handle(batch: &mut Batch, id: AccountId, handle: &Handle) {
     batch.add_exactly(0, HANDLE_IS_FREE.bind(handle).bind(id), Unmet::HandleTaken);
     batch.add_one(UPDATE_HANDLE.bind(id).bind(handle), Unmet::AccountMissing);
-}
-
-static EMAIL_IS_FREE: Sql = Sql::new("SELECT id FROM accounts WHERE email = $1 AND id <> $2");
-static UPDATE_EMAIL: Sql =
-    Sql::new("UPDATE accounts SET email = $2, email_confirmed_at = NULL WHERE id = $1");
-
-/// Changes the e-mail address, which is then unconfirmed; or fails with
-/// [`Unmet::EmailTaken`] or [`Unmet::AccountMissing`].
-pub fn update_email(batch: &mut Batch, id: AccountId, email: &str) {
-    let email = email.to_lowercase();
-    batch.add_exactly(0, EMAIL_IS_FREE.bind(&email).bind(id), Unmet::EmailTaken);
-    batch.add_one(UPDATE_EMAIL.bind(id).bind(email), Unmet::AccountMissing);
-}
-
-static CONFIRM_EMAIL: Sql =
-    Sql::new("UPDATE accounts SET email_confirmed_at = $3 WHERE id = $1 AND email = $2");
-
-/// Marks `email` as confirmed if it still is the account's address, else fails
-/// with [`Unmet::AccountMissing`].
-pub fn confirm_email(batch: &mut Batch, id: AccountId, email: &str, at: Moment) {
-    let statement = CONFIRM_EMAIL.bind(id).bind(email.to_lowercase()).bind(at);
-    batch.add_one(statement, Unmet::AccountMissing);
 }
 
 static UPDATE_PASSWORD: Sql = Sql::new("UPDATE accounts SET password_hash = $2 WHERE id = $1");

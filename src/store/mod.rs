@@ -18,6 +18,7 @@ pub mod blobs;
 pub mod committer;
 pub mod did_cache;
 pub mod email_tokens;
+pub mod emails;
 pub mod engine;
 mod error;
 pub mod events;

@@ -116,7 +116,6 @@ impl From<CreateError> for XrpcError {
         let name = match error {
             CreateError::EmailMissing
             | CreateError::EmailInvalid
-            | CreateError::EmailTaken(_)
             | CreateError::RecoveryKey
             | CreateError::Genesis(_) => "InvalidRequest",
             CreateError::Password => "InvalidPassword",

@@ -5,7 +5,9 @@ use super::create::checked_email;
 use crate::atproto::syntax::{AtIdentifier, Did};
 use crate::service::passwords::{self, PasswordError};
 use crate::store::accounts::{self, Account};
-use crate::store::{AccountId, Batch, RunError, StoreError, Unmet, app_passwords, sessions};
+use crate::store::{
+    AccountId, Batch, RunError, StoreError, Unmet, app_passwords, emails, sessions,
+};
 
 /// Characters of the password that nobody knows, of 5 bits each.
 const REVOKED_PASSWORD_CHARS: usize = 52;
@@ -70,8 +72,8 @@ impl Accounts {
         Ok(found)
     }
 
-    /// Returns a page of accounts in the order in which they came: the one with
-    /// an e-mail address, or all.
+    /// Returns a page of accounts in the order in which they came: those that
+    /// claim an e-mail address, its holder first, or all.
     ///
     /// # Errors
     /// The store's.
@@ -83,7 +85,7 @@ impl Accounts {
     ) -> Result<Vec<Account>, StoreError> {
         match email {
             Some(email) => {
-                let found = accounts::find_by_email(&self.store.db, email.trim()).await?;
+                let found = emails::list(&self.store.db, email.trim(), limit).await?;
                 Ok(found.into_iter().filter(|account| account.id > after).collect())
             }
             None => accounts::list(&self.store.db, after, limit).await,
@@ -102,7 +104,8 @@ impl Accounts {
         let email = checked_email(Some(email)).map_err(|_| AdministrationError::Email)?;
         let account = self.look_up(who).await?;
         let mut batch = Batch::new();
-        accounts::update_email(&mut batch, account.id, &email);
+        emails::expect_free(&mut batch, account.id, &email);
+        emails::update(&mut batch, &account, &email);
         self.email_tokens.revoke_all(&mut batch, account.id);
         Ok(self.store.db.run(batch).await?)
     }

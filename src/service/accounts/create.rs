@@ -66,9 +66,6 @@ pub enum CreateError {
     /// It is not an e-mail address.
     #[error("This email address is not supported, please use a different email.")]
     EmailInvalid,
-    /// Another account has the e-mail address.
-    #[error("Email already taken: {0}")]
-    EmailTaken(String),
     /// No password was given, or one that is too long.
     #[error("A password of 1 to {} characters is required", passwords::NEW_CHARS_MAX)]
     Password,
@@ -214,7 +211,7 @@ impl Accounts {
         }
         let permitted = self.identity.check_handle(&sign_up.handle, AskedBy::Owner)?;
         self.check_invite(sign_up.invite_code.as_deref()).await?;
-        self.check_free(permitted.handle(), &email).await?;
+        self.check_free(permitted.handle()).await?;
         let password_hash = self.passwords.hash(password).await?;
         let invite_code = match self.settings.invites {
             InviteRule::Required => sign_up.invite_code.clone(),
@@ -233,15 +230,12 @@ impl Accounts {
         if good { Ok(()) } else { Err(CreateError::InviteUnavailable) }
     }
 
-    async fn check_free(&self, handle: &Handle, email: &str) -> Result<(), CreateError> {
-        let db = &self.store.db;
-        if accounts::find_by_handle(db, handle).await?.is_some() {
-            return Err(CreateError::HandleTaken(handle.clone()));
+    /// An address may be claimed by several; whether it is is told to nobody.
+    async fn check_free(&self, handle: &Handle) -> Result<(), CreateError> {
+        match accounts::find_by_handle(&self.store.db, handle).await? {
+            Some(_) => Err(CreateError::HandleTaken(handle.clone())),
+            None => Ok(()),
         }
-        if accounts::find_by_email(db, email).await?.is_some() {
-            return Err(CreateError::EmailTaken(email.to_owned()));
-        }
-        Ok(())
     }
 
     async fn check_leads_to(&self, handle: &Handle, did: &Did) -> Result<(), CreateError> {
@@ -340,15 +334,13 @@ impl Accounts {
         match unmet {
             Unmet::InviteUnavailable => CreateError::InviteUnavailable,
             Unmet::NonceUsed => CreateError::Replayed,
-            Unmet::AccountTaken => {
-                match self.check_free(checked.permitted.handle(), &checked.email).await {
-                    Err(error) => error,
-                    Ok(()) => {
-                        tracing::debug!(did = %did.as_str(), "An account of this DID exists.");
-                        CreateError::Exists
-                    }
+            Unmet::AccountTaken => match self.check_free(checked.permitted.handle()).await {
+                Err(error) => error,
+                Ok(()) => {
+                    tracing::debug!(did = %did.as_str(), "An account of this DID exists.");
+                    CreateError::Exists
                 }
-            }
+            },
             other => StoreError::Unexpected(other).into(),
         }
     }

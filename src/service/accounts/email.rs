@@ -10,7 +10,7 @@ use crate::atproto::syntax::Did;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
 use crate::service::grants::Actor;
 use crate::store::accounts::{self, Account};
-use crate::store::{Batch, RunError, StoreError, Unmet};
+use crate::store::{Batch, RunError, StoreError, Unmet, emails};
 use crate::world::mail::Sender;
 
 /// Why nothing was done about an address.
@@ -28,9 +28,6 @@ pub enum EmailError {
     /// It is not an e-mail address.
     #[error("This email address is not supported, please use a different email.")]
     Unsupported,
-    /// Another account has the address.
-    #[error("This email address is already in use, please use a different email.")]
-    Taken,
     /// The address is confirmed, and changing it takes a code.
     #[error("confirmation token required")]
     TokenRequired,
@@ -48,7 +45,6 @@ pub enum EmailError {
 impl From<RunError> for EmailError {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Unmet(Unmet::EmailTaken) => Self::Taken,
             RunError::Unmet(Unmet::AccountMissing) => Self::Missing,
             other => Self::Token(other.into()),
         }
@@ -101,7 +97,7 @@ impl Accounts {
         let code = self.email_tokens.check(account.id, Purpose::ConfirmEmail, code).await?;
         let mut batch = Batch::new();
         code.consume(&mut batch);
-        accounts::confirm_email(&mut batch, account.id, &account.email, self.world.clock.now());
+        emails::confirm(&mut batch, &account, &account.email, self.world.clock.now());
         match self.store.db.run(batch).await {
             // The address has changed since it was read.
             Err(RunError::Unmet(Unmet::AccountMissing)) => Err(EmailError::OtherAddress),
@@ -144,7 +140,7 @@ impl Accounts {
             code.consume(&mut batch);
         }
         self.email_tokens.revoke_all(&mut batch, account.id);
-        accounts::update_email(&mut batch, account.id, &email);
+        emails::update(&mut batch, &account, &email);
         if email != account.email {
             self.outbox.put_email_changed(&mut batch, &account);
         }

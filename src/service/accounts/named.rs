@@ -2,7 +2,7 @@
 
 use crate::atproto::syntax::{Did, normalize_handle};
 use crate::store::accounts::{self, Account};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, emails};
 
 /// Finds an account by its handle, its DID or its e-mail address, in any case.
 ///
@@ -11,7 +11,7 @@ use crate::store::{Db, StoreError};
 pub async fn find_named(db: &Db, name: &str) -> Result<Option<Account>, StoreError> {
     let name = name.trim();
     if name.contains('@') && !name.starts_with('@') {
-        return accounts::find_by_email(db, name).await;
+        return emails::find(db, name).await;
     }
     if let Ok(did) = Did::new(name.to_owned()) {
         return accounts::find_by_did(db, &did).await;

@@ -6,7 +6,7 @@
 use super::Accounts;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
 use crate::service::passwords::{self, PasswordError};
-use crate::store::{Batch, RunError, StoreError, Unmet, accounts, sessions};
+use crate::store::{Batch, RunError, StoreError, Unmet, accounts, emails, sessions};
 
 /// Why a password was not set.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ impl Accounts {
     }
 
     async fn send_reset_code(&self, email: &str) -> Result<(), StoreError> {
-        let Some(account) = accounts::find_by_email(&self.store.db, email.trim()).await? else {
+        let Some(account) = emails::find(&self.store.db, email.trim()).await? else {
             return Ok(());
         };
         match self.email_tokens.send(&account, Purpose::ResetPassword).await {

@@ -12,7 +12,7 @@ use crate::{
         batch::Unmet,
         blobs::{self, BlobCounts, BlobPage, GoneRef, NewBlob, Removal},
         did_cache::{self, CachedDocument},
-        events, heads,
+        emails, events, heads,
         intents::{self, Intent},
         invites,
         keys::{self, SealedKey},
@@ -55,11 +55,11 @@ on_both_engines! {
         for found in [
             accounts::find_by_did(db, &alice.did).await,
             accounts::find_by_handle(db, &handle("a1.test")).await,
-            accounts::find_by_email(db, "a1@EXAMPLE.com").await,
+            emails::find(db, "a1@EXAMPLE.com").await,
         ] {
             assert_eq!(found.expect("read").as_ref(), Some(&account));
         }
-        assert_eq!(accounts::find_by_email(db, "with\0zero").await.expect("read"), None);
+        assert_eq!(emails::find(db, "with\0zero").await.expect("read"), None);
         assert_eq!(accounts::list(db, AccountId(0), 10).await.expect("read"), [account]);
         assert_eq!(accounts::count(db).await.expect("read"), 1);
         assert_eq!(heads::list(db, AccountId(0), 10).await.expect("read"), []);
@@ -70,7 +70,6 @@ on_both_engines! {
         let (alice, bob) = (scene.account(1).await, scene.account(2).await);
         let twin = accounts::NewAccount { id: AccountId(99), ..scene.new_account(&alice, 1) };
         let taken = [
-            accounts::NewAccount { did: did(3), handle: handle("c.test"), ..twin.clone() },
             accounts::NewAccount { did: did(3), email: "c@test".to_owned(), ..twin.clone() },
             accounts::NewAccount { handle: handle("c.test"), email: "c@test".to_owned(), ..twin },
         ];
@@ -80,13 +79,15 @@ on_both_engines! {
         }
         let refused = run(db, |b| accounts::update_handle(b, bob.id, &handle("a1.test"))).await;
         assert_eq!(unmet(refused), Unmet::HandleTaken);
-        let refused = run(db, |b| accounts::update_email(b, bob.id, "A1@example.com")).await;
+        let refused = run(db, |b| emails::expect_free(b, bob.id, "A1@example.com")).await;
         assert_eq!(unmet(refused), Unmet::EmailTaken);
+        let claimant = found(db, &bob).await;
         run(db, |b| {
             accounts::update_handle(b, bob.id, &handle("b.test"));
             accounts::update_handle(b, bob.id, &handle("b.test"));
-            accounts::update_email(b, bob.id, "B@example.com");
-            accounts::confirm_email(b, bob.id, "b@example.com", scene.now());
+            emails::expect_free(b, bob.id, "B@example.com");
+            emails::update(b, &claimant, "B@example.com");
+            emails::confirm(b, &claimant, "b@example.com", scene.now());
             accounts::update_password(b, bob.id, "new hash");
         })
         .await
@@ -94,6 +95,38 @@ on_both_engines! {
         let bob = found(db, &bob).await;
         assert_eq!((bob.handle, &bob.email[..]), (handle("b.test"), "b@example.com"));
         assert_eq!((bob.email_confirmed_at, &bob.password_hash[..]), (Some(scene.now()), "new hash"));
+    }
+
+    async fn an_address_has_claims_and_one_holder(scene) {
+        let db = &scene.db;
+        let alice = scene.account(1).await;
+        let bob = accounts::NewAccount {
+            id: AccountId(99),
+            did: did(2),
+            handle: handle("b.test"),
+            ..scene.new_account(&alice, 1)
+        };
+        let alice = found(db, &alice).await;
+        run(db, |batch| accounts::insert(batch, &bob)).await.expect("a claim is free");
+        let bob = accounts::find(db, bob.id).await.expect("read").expect("is there");
+        assert_eq!(bob.email, alice.email);
+        let who = async || {
+            let claims = emails::list(db, &alice.email, 9).await.expect("read");
+            let holder = emails::find(db, &alice.email).await.expect("read").expect("is there");
+            assert_eq!(claims[0], holder);
+            claims.into_iter().map(|account| account.id).collect::<Vec<_>>()
+        };
+        assert_eq!(who().await, [alice.id, bob.id]);
+        run(db, |b| emails::confirm(b, &bob, &bob.email, scene.now())).await.expect("run");
+        assert_eq!(who().await, [bob.id, alice.id]);
+        run(db, |b| emails::confirm(b, &alice, &alice.email, scene.now())).await.expect("run");
+        assert_eq!(who().await, [bob.id, alice.id]);
+        run(db, |b| emails::update(b, &bob, "b@example.com")).await.expect("run");
+        assert_eq!(who().await, [alice.id]);
+        run(db, |b| emails::update(b, &bob, &alice.email)).await.expect("run");
+        assert_eq!(who().await, [alice.id, bob.id]);
+        let other = run(db, |b| emails::confirm(b, &bob, "c@example.com", scene.now())).await;
+        assert_eq!(unmet(other), Unmet::AccountMissing);
     }
 
     async fn the_strongest_status_shows(scene) {
