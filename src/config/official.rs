@@ -128,7 +128,7 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_DID_CACHE_MAX_TTL", OWN_TIMES),
     ("PDS_ID_RESOLVER_TIMEOUT", OWN_TIMES),
     ("PDS_FETCH_MAX_RESPONSE_SIZE", "each kind of answer has its own limit"),
-    ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "Freehold rewrites no answers of the AppView"),
+    ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "pictures that Freehold puts into answers are its own"),
     ("PDS_BLOBSTORE_S3_REGION", "blobs are kept on disk"),
     ("PDS_BLOBSTORE_S3_ENDPOINT", "blobs are kept on disk"),
     ("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "blobs are kept on disk"),

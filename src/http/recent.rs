@@ -5,6 +5,8 @@
 //! they came, and so does one that is too large, compressed in an unknown way,
 //! or not JSON of the expected shape.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -28,6 +30,8 @@ use crate::world::http::{RequestBody, Streamed};
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Records in new posts that an AppView is asked for, for one answer.
 const QUOTES_MAX: usize = 5;
+/// How long the client waits for them.
+const QUOTES_TIME_MAX: Duration = Duration::from_secs(2);
 
 const REPO_REV: HeaderName = HeaderName::from_static("atproto-repo-rev");
 const UPSTREAM_LAG: HeaderName = HeaderName::from_static("atproto-upstream-lag");
@@ -131,11 +135,15 @@ impl Asked<'_> {
     /// Asks the AppView for what new posts embed.
     async fn quotes(&self, posts: &[&Post]) -> Quotes {
         let mut quotes = Quotes::new();
-        for uri in posts.iter().filter_map(|post| post.quoted()).take(QUOTES_MAX) {
-            if let Some(view) = self.quote(uri).await {
-                quotes.insert(uri.to_owned(), view);
+        let asking = async {
+            for uri in posts.iter().filter_map(|post| post.quoted()).take(QUOTES_MAX) {
+                if let Some(view) = self.quote(uri).await {
+                    quotes.insert(uri.to_owned(), view);
+                }
             }
-        }
+        };
+        // What has not come by then is shown as not found, for now.
+        let _ = self.app.world.clock.timeout(QUOTES_TIME_MAX, asking).await;
         quotes
     }
 

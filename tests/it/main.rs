@@ -40,6 +40,7 @@ mod model;
 mod operation;
 mod proxy;
 mod rate_limits;
+mod read_after_write;
 mod repo_bad_input;
 mod repo_blobs;
 mod repo_import;

@@ -7,6 +7,7 @@ mod personas;
 mod postgres;
 mod process;
 mod relay;
+pub mod service;
 mod town;
 
 pub use answer::Answer;
