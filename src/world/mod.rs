@@ -6,6 +6,7 @@
 //! Nothing here knows about accounts, tables or routes.
 
 pub mod clock;
+pub mod crash;
 pub mod dns;
 pub mod entropy;
 pub mod http;

@@ -26,6 +26,7 @@ use crate::store::accounts::{self, NewAccount};
 use crate::store::{
     AccountId, Batch, Commit, CommitError, StoreError, Unmet, invites, keys, sessions,
 };
+use crate::world::crash;
 
 /// Characters of an e-mail address.
 const EMAIL_CHARS_MAX: usize = 320;
@@ -265,8 +266,12 @@ impl Accounts {
     /// Tells the directory, with the intent written down before.
     async fn submit(&self, did: &Did, genesis: &Operation) -> Result<Begun, CreateError> {
         let begun = self.begin(did, genesis).await?;
+        crash::point("create: the intent is written down");
         match self.identity.plc().submit(did, genesis).await {
-            Ok(()) => Ok(begun),
+            Ok(()) => {
+                crash::point("create: the directory knows the DID");
+                Ok(begun)
+            }
             Err(error @ (PlcError::Refused { .. } | PlcError::RateLimited)) => {
                 self.give_up(&begun).await?;
                 Err(error.into())
@@ -291,7 +296,10 @@ impl Accounts {
         };
         let commit = Commit { account: id, batch, repo: Some(genesis.repo), frames };
         match self.store.db.commit(commit).await {
-            Ok(_) => Ok(tokens),
+            Ok(_) => {
+                crash::point("create: the account is there");
+                Ok(tokens)
+            }
             Err(CommitError::Unmet(unmet)) => Err(self.refused(checked, did, unmet).await),
             Err(CommitError::Stale) => Err(CreateError::Exists),
             Err(CommitError::Store(error)) => Err(error.into()),

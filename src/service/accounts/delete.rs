@@ -18,6 +18,7 @@ use crate::service::repos::Owner;
 use crate::store::accounts::{self, Account};
 use crate::store::intents::{self, Intent};
 use crate::store::{Batch, Commit, CommitError, RunError, StoreError, Unmet, events};
+use crate::world::crash;
 
 /// The kind of these intents.
 const KIND: &str = "delete_account";
@@ -160,17 +161,23 @@ impl Accounts {
         accounts::delete(&mut batch, account.id, intent.created_at);
         let frames = vec![gone(did, intent.created_at)];
         {
+            crash::point("delete: everything is prepared");
             // No write of the account is on its way while it goes.
             let _guard = self.repos.lock(account.id).await;
             let commit = Commit { account: account.id, batch, repo: None, frames };
             self.store.db.commit(commit).await?;
+            crash::point("delete: the account is gone");
             let owner = Owner { account: account.id, did: did.clone() };
             self.repos.forget(&owner);
         }
         self.keys.forget(account.id);
         self.identity.forget(did).await;
         self.identity.forget_handle(&account.handle);
-        Ok(self.forget_events(&intent).await?)
+        // The account is gone, whatever becomes of its events: the task goes on.
+        if let Err(error) = self.forget_events(&intent).await {
+            tracing::warn!(did = %did.as_str(), "Its events will leave the log later: {error}.");
+        }
+        Ok(())
     }
 
     /// Takes out of the log what came before the event that says that the
@@ -186,6 +193,7 @@ impl Accounts {
         if let Some(gone) = gone {
             events::delete_of_account(db, &intent.did, gone).await?;
         }
+        crash::point("delete: the events are forgotten");
         let mut batch = Batch::new();
         intents::delete(&mut batch, &intent.did, KIND);
         self.run_unless_gone(batch).await

@@ -17,6 +17,7 @@ use crate::atproto::{Cid, Moment};
 use crate::service::identity::PlcError;
 use crate::store::intents::{self, Intent};
 use crate::store::{Batch, RunError, StoreError, Unmet};
+use crate::world::crash;
 
 /// Age at which nobody works on an intent any more, on any node that shares
 /// the database: far beyond the time limits of its steps.
@@ -126,9 +127,11 @@ impl Accounts {
                 Err(RunError::Store(error)) => return Err(error.into()),
             }
         }
+        crash::point("undo: nothing may come of it any more");
         let genesis =
             genesis_of(intent).ok_or_else(|| UndoError::Unreadable(intent.did.clone()))?;
         self.end_did(&intent.did, genesis).await?;
+        crash::point("undo: the DID is ended");
         let mut batch = Batch::new();
         intents::delete(&mut batch, &intent.did, KIND);
         Ok(self.run_unless_gone(batch).await?)

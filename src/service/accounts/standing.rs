@@ -11,6 +11,7 @@ use crate::service::repos::{Owner, RepoError};
 use crate::store::accounts::{self, Account, Status};
 use crate::store::heads::Head;
 use crate::store::{Batch, Commit, CommitError, StoreError, Unmet, blobs, records};
+use crate::world::crash;
 
 /// How complete an account is; what moving in is measured by.
 #[derive(Debug, Clone)]
@@ -118,7 +119,9 @@ impl Accounts {
             accounts::activate(&mut batch, account.id);
             batch
         };
+        crash::point("activate: the identity leads here");
         self.repos.activate(&owner, &account.handle, batch).await?;
+        crash::point("activate: the account is in use");
         Ok(())
     }
 
@@ -147,7 +150,9 @@ impl Accounts {
             _ => Vec::new(),
         };
         let commit = Commit { account: account.id, batch, repo: None, frames };
+        crash::point("deactivate: everything is prepared");
         self.store.db.commit(commit).await?;
+        crash::point("deactivate: the account rests");
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 //! `FREEHOLD_CRASH_ROUNDS` says how often (a few times in the usual run), and
 //! `FREEHOLD_CRASH_SEED` replays the moments that a run printed.
 
+mod steps;
 mod writer;
 
 use std::collections::HashMap;
