@@ -228,6 +228,15 @@ on_both_engines! {
             .refused(401, "AuthMissing");
     }
 
+    /// What an account brings while it moves in may be signed by a key that its
+    /// document names no more; ours signs it anew, after what it was.
+    async fn a_resting_account_brings_what_its_old_key_signed(town) {
+        let alice = town.owner("alice").await;
+        alice.deactivate().await;
+        alice.import(forged(&alice.did)).await.ok_bytes();
+        assert_eq!(check(&alice.export().await).1, 1);
+    }
+
     /// The operator says how large an import may be, and whether there are any.
     async fn imports_have_a_limit(town) {
         town.restart_with(&[("FREEHOLD_ACCOUNTS_REPO_IMPORT_BYTES_MAX", "600")]).await;

@@ -29,7 +29,8 @@ use crate::{
     },
     repo::{Commit, car::CarError, verify::VerifyError},
     store::{
-        Batch, Store, StoreError, accounts,
+        Batch, Store, StoreError,
+        accounts::{self, Status},
         blobs::{self, GoneRef},
     },
     world::World,
@@ -158,12 +159,12 @@ impl Imports {
         let (limit, did, seen) = (self.settings.bytes_max, owner.did.clone(), current.clone());
         let check = move || arrival::check(spool, limit, &did, &seen.tree);
         let arrival = tokio::task::spawn_blocking(check).await??;
-        check_signature(&arrival.commit, &signers)?;
+        let account = accounts::find(&self.store.db, owner.account).await?;
+        let status = account.ok_or(RepoError::NoRepo)?.status();
+        check_signature(owner, &arrival.commit, &signers, status)?;
         if arrival.changes_nothing(current.head.data) {
             return Ok(());
         }
-        let account = accounts::find(&self.store.db, owner.account).await?;
-        let status = account.ok_or(RepoError::NoRepo)?.status();
         let batch = self.references(owner, &arrival).await?;
         let replacement = Replacement {
             rev_after: self.rev_after(&current, &arrival.commit),
@@ -225,11 +226,27 @@ impl Imports {
     }
 }
 
-fn check_signature(commit: &Commit, signers: &[PublicKey]) -> Result<(), ImportError> {
+/// An account that moves in may bring an archive that its old key signed after
+/// the DID document has named ours: its owner vouches for it, and our key signs
+/// it anew.
+fn check_signature(
+    owner: &Owner,
+    commit: &Commit,
+    signers: &[PublicKey],
+    status: Status,
+) -> Result<(), ImportError> {
     let signed = signers.iter().any(|key| commit.verify(key).is_ok());
-    match signed || signers.is_empty() {
-        true => Ok(()),
-        false => Err(ImportError::Signature),
+    match (signed || signers.is_empty(), status) {
+        (true, _) => Ok(()),
+        (false, Status::Deactivated) => {
+            let did = owner.did.as_str();
+            tracing::warn!(
+                did,
+                "Imported an archive of {did} that none of its present keys signed."
+            );
+            Ok(())
+        }
+        (false, _) => Err(ImportError::Signature),
     }
 }
 
