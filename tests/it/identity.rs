@@ -1,5 +1,7 @@
 //! Who is who: handles, DIDs, documents, and changing a handle.
 
+use std::time::Duration;
+
 use freehold::atproto::crypto::{Curve, SigningKey};
 use freehold::atproto::event::Message;
 use freehold::atproto::plc::{Operation, Unsigned};
@@ -156,6 +158,36 @@ on_both_engines! {
         update(&alice, "mine.pds.test").await.ok();
         let session = alice.client.query("com.atproto.server.getSession", &[]).await.ok();
         assert_eq!(session["handle"], "mine.pds.test");
+    }
+
+    /// A client is not told a handle that the DID document does not have.
+    async fn a_handle_that_the_document_denies_is_invalid(town) {
+        let own = SigningKey::from_secret(Curve::K256, &[9; 32]).expect("a secret");
+        let alice = newcomer(town, "alice", &own).await;
+        let handle = async || {
+            alice.client.query("com.atproto.server.getSession", &[]).await.ok()["handle"].clone()
+        };
+        assert_eq!(handle().await, "alice.pds.test");
+        take_over(town, &alice, &own, "mine.pds.test").await;
+        // What was read just now is not asked for again at once.
+        town.world.clock.advance(Duration::from_secs(60 * 60));
+        let refresh = json!({ "identifier": alice.did });
+        town.visitor().procedure("com.atproto.identity.refreshIdentity", &refresh).await;
+        assert_eq!(handle().await, "handle.invalid");
+        update(&alice, "mine.pds.test").await.ok();
+        assert_eq!(handle().await, "mine.pds.test");
+    }
+
+    /// The domain itself, without a name before it, is the operator's to give.
+    async fn the_bare_domain_is_the_operators_to_give(town) {
+        let alice = town.owner("alice").await;
+        update(&alice, "pds.test").await.refused(400, "InvalidHandle");
+        let input = json!({ "did": alice.did, "handle": "pds.test" });
+        let admin = town.admin();
+        admin.procedure("com.atproto.admin.updateAccountHandle", &input).await.ok_bytes();
+        assert_eq!(aliases(town, &alice).await, json!(["at://pds.test"]));
+        assert_eq!(did_of(&town.visitor(), "pds.test").await.ok()["did"], alice.did);
+        assert_eq!(well_known(&town.visitor(), "pds.test").await.ok_bytes(), alice.did.as_bytes());
     }
 
     /// Names under the server's domain answer for their accounts.

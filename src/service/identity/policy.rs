@@ -21,7 +21,7 @@ const HANDLE_CHARS_MAX: usize = 244;
 pub enum AskedBy {
     /// Whoever signs up or owns the account.
     Owner,
-    /// The operator, who may give out reserved names.
+    /// The operator, who may give out reserved names and the bare domain itself.
     Operator,
 }
 
@@ -82,6 +82,12 @@ pub fn check(
     asked_by: AskedBy,
 ) -> Result<Permitted, HandleRefused> {
     let handle = normalize_handle(text).map_err(|_| HandleRefused::Syntax)?;
+    // `example.com` of `.example.com`: whoever has it speaks for all below it, so
+    // that others must prove that it is theirs.
+    let bare = domains.iter().any(|domain| domain.strip_prefix('.') == Some(handle.as_str()));
+    if bare && asked_by == AskedBy::Operator {
+        return Ok(Permitted::Hosted(handle));
+    }
     // The longest domain that fits: of `.a.test` and `.b.a.test` the second.
     let domain = domains.iter().filter(|domain| handle.as_str().ends_with(domain.as_str()));
     let domain = domain.max_by_key(|domain| domain.len());
@@ -183,6 +189,8 @@ mod tests {
     fn the_operator_may_give_out_reserved_names_and_no_bad_ones() {
         let check = |text| check(text, &domains(), Network::Internet, AskedBy::Operator);
         assert!(check("admin.test").is_ok());
+        let bare = Handle::new("pds.example.com".to_owned()).expect("a handle");
+        assert_eq!(check("pds.example.com"), Ok(Permitted::Hosted(bare)));
         assert_eq!(check("ab.test"), Err(HandleRefused::TooShort));
     }
 }

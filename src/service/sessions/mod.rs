@@ -24,7 +24,7 @@ use super::grants::{Actor, Grant};
 use super::identity::{Freshness, Identity};
 use super::passwords::{self, Passwords, Verdict};
 use crate::atproto::Moment;
-use crate::atproto::syntax::Did;
+use crate::atproto::syntax::{Did, Handle, INVALID_HANDLE};
 use crate::store::accounts::{self, Account, Status};
 use crate::store::app_passwords::Power;
 use crate::store::sessions::{self, Session};
@@ -191,6 +191,22 @@ impl Sessions {
         let document = self.identity.document(did, Freshness::Cached).await.ok()?;
         let here = document.pds_endpoint().map(|endpoint| endpoint.trim_end_matches('/'));
         (here == Some(self.host.public_url.as_str())).then(|| document.to_json().clone())
+    }
+
+    /// The handle under which an account is shown to its client: its own, or
+    /// `handle.invalid` where its DID document names another one. An account
+    /// that moves in has a document that does not know of it yet.
+    // spec: handle#invalid-handles
+    pub async fn shown_handle(&self, account: &Account) -> Handle {
+        if account.status() != Status::Active {
+            return account.handle.clone();
+        }
+        match self.identity.document(&account.did, Freshness::Cached).await {
+            Ok(document) if document.handle() != Some(&account.handle) => {
+                Handle::new(INVALID_HANDLE.to_owned()).expect("a literal of the right form")
+            }
+            _ => account.handle.clone(),
+        }
     }
 
     /// Prepares a session: its first row, for a batch, and its tokens.

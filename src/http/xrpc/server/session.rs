@@ -106,8 +106,8 @@ async fn whose(app: &App, account: Account) -> Whose {
     let standing = status_of(&account);
     Whose {
         did_doc: app.sessions.document(&account.did).await,
+        handle: app.sessions.shown_handle(&account).await,
         did: account.did,
-        handle: account.handle,
         email: account.email,
         email_confirmed: account.email_confirmed_at.is_some(),
         email_auth_factor: false,
