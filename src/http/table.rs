@@ -109,6 +109,8 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::of([
     row("com.atproto.sync.subscribeRepos", Anyone, sync::subscribe_repos),
 
     // com.atproto.temp
+    row("com.atproto.temp.addReservedHandle", Admin, temp::add_reserved_handle),
+    row("com.atproto.temp.checkHandleAvailability", Anyone, temp::check_handle_availability),
     row("com.atproto.temp.checkSignupQueue", ReadSession, temp::check_signup_queue),
     row("com.atproto.temp.revokeAccountCredentials", Admin, temp::revoke_account_credentials),
 ]));

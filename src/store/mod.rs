@@ -31,6 +31,7 @@ pub mod outbox;
 pub mod plc_operations;
 pub mod preferences;
 pub mod records;
+pub mod reserved_handles;
 pub mod sequence;
 pub mod sessions;
 pub mod subjects;

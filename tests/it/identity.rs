@@ -178,6 +178,46 @@ on_both_engines! {
         assert_eq!(handle().await, "mine.pds.test");
     }
 
+    /// Whoever signs up can ask whether a handle is free, and is offered others;
+    /// what the operator reserves is not given out.
+    async fn a_handle_is_looked_up_before_it_is_wanted(town) {
+        town.owner("alice").await;
+        let check = "com.atproto.temp.checkHandleAvailability";
+        let ask = async |handle: &str| {
+            let params = [("handle", handle), ("email", "Ann.Smith@mail.test")];
+            town.visitor().query(check, &params).await.ok()["result"].clone()
+        };
+        let kind = |result: &Value| result["$type"].as_str().unwrap_or_default().to_owned();
+        assert!(kind(&ask("bob.pds.test").await).ends_with("#resultAvailable"));
+        for taken in ["alice.pds.test", "admin.pds.test"] {
+            let result = ask(taken).await;
+            assert!(kind(&result).ends_with("#resultUnavailable"), "{result}");
+            let suggestions = result["suggestions"].as_array().expect("a list");
+            assert_eq!(suggestions.len(), 4);
+            assert_eq!(suggestions[0]["handle"], "annsmith.pds.test");
+            for one in suggestions {
+                let handle = one["handle"].as_str().expect("a handle");
+                assert!(kind(&ask(handle).await).ends_with("#resultAvailable"), "{handle}");
+            }
+        }
+        let reserve = "com.atproto.temp.addReservedHandle";
+        let bob = json!({ "handle": "bob.pds.test" });
+        town.visitor().procedure(reserve, &bob).await.refused(401, "AuthMissing");
+        town.admin().procedure(reserve, &bob).await.ok();
+        town.admin().procedure(reserve, &bob).await.ok();
+        assert!(kind(&ask("bob.pds.test").await).ends_with("#resultUnavailable"));
+        let sign_up = json!({ "handle": "bob.pds.test", "email": "bob@mail.test", "password": "bob's" });
+        let create = "com.atproto.server.createAccount";
+        town.visitor().procedure(create, &sign_up).await.refused(400, "HandleNotAvailable");
+        for (params, error) in [
+            ([("handle", "bob.example.com"), ("email", "a@mail.test")], "InvalidRequest"),
+            ([("handle", "ab.pds.test"), ("email", "a@mail.test")], "InvalidRequest"),
+            ([("handle", "carol.pds.test"), ("email", "nobody")], "InvalidEmail"),
+        ] {
+            town.visitor().query(check, &params).await.refused(400, error);
+        }
+    }
+
     /// The domain itself, without a name before it, is the operator's to give.
     async fn the_bare_domain_is_the_operators_to_give(town) {
         let alice = town.owner("alice").await;

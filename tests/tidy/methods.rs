@@ -18,8 +18,6 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
             "com.atproto.sync.listReposByCollection",
             "com.atproto.sync.notifyOfUpdate",
             "com.atproto.sync.requestCrawl",
-            "com.atproto.temp.addReservedHandle",
-            "com.atproto.temp.checkHandleAvailability",
             "com.atproto.temp.dereferenceScope",
             "com.atproto.temp.fetchLabels",
             "com.atproto.temp.requestPhoneVerification",

@@ -5,7 +5,8 @@ use http::StatusCode;
 use super::XrpcError;
 use crate::service::accounts::{AnnounceError, PlcOperationError, RotationError};
 use crate::service::identity::{
-    DidError, HandleError, HandleRefused, IdentityError, PlcError, UpdateHandleError,
+    AvailabilityError, DidError, HandleError, HandleRefused, IdentityError, PlcError,
+    UpdateHandleError,
 };
 
 impl From<HandleError> for XrpcError {
@@ -37,6 +38,17 @@ impl From<IdentityError> for XrpcError {
             IdentityError::Handle(error) => error.into(),
             IdentityError::Did(error) => error.into(),
             IdentityError::Store(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<AvailabilityError> for XrpcError {
+    fn from(error: AvailabilityError) -> Self {
+        match error {
+            AvailabilityError::Refused(_) | AvailabilityError::Elsewhere => {
+                Self::invalid_request(error.to_string())
+            }
+            AvailabilityError::Store(error) => error.into(),
         }
     }
 }

@@ -211,6 +211,9 @@ impl Accounts {
             return Err(CreateError::Password);
         }
         let permitted = self.identity.check_handle(&sign_up.handle, AskedBy::Owner)?;
+        if self.identity.is_reserved(permitted.handle()).await? {
+            return Err(HandleRefused::Reserved.into());
+        }
         self.check_invite(sign_up.invite_code.as_deref()).await?;
         self.check_free(permitted.handle()).await?;
         let password_hash = self.passwords.hash(password).await?;
@@ -371,7 +374,11 @@ fn recovery_key(sign_up: &SignUp) -> Result<Option<DidKey>, CreateError> {
     key.map_err(|_| CreateError::RecoveryKey)
 }
 
-pub(super) fn checked_email(email: Option<&str>) -> Result<String, CreateError> {
+/// Checks an e-mail address, and returns it in lower case.
+///
+/// # Errors
+/// [`CreateError::EmailMissing`] and [`CreateError::EmailInvalid`].
+pub fn checked_email(email: Option<&str>) -> Result<String, CreateError> {
     let email = email.map(str::trim).filter(|email| !email.is_empty());
     let email = email.ok_or(CreateError::EmailMissing)?.to_lowercase();
     let plausible = match email.split_once('@') {

@@ -36,7 +36,7 @@ use crate::world::World;
 
 pub use administration::AdministrationError;
 pub use announce::AnnounceError;
-pub use create::{CreateError, Created, SignUp};
+pub use create::{CreateError, Created, SignUp, checked_email};
 pub use delete::DeleteError;
 pub use email::{EmailError, EmailUpdate, UpdateCode, Written};
 pub use journal::{DEAD_AFTER, UndoError};

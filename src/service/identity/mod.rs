@@ -7,6 +7,7 @@
 //!
 //! Spec: <https://atproto.com/specs/did>, <https://atproto.com/specs/handle>
 
+mod availability;
 mod documents;
 mod handles;
 mod plc;
@@ -35,6 +36,7 @@ use crate::{
 
 use super::Host;
 
+pub use availability::{Availability, AvailabilityError, Suggestion};
 pub use documents::DidError;
 pub use handles::HandleError;
 pub use plc::{PlcClient, PlcError};

@@ -73,6 +73,10 @@ impl Identity {
         let permitted = self.check_handle(text, by)?;
         let account = accounts::find_by_did(&self.store.db, did).await?;
         let account = account.ok_or(UpdateHandleError::AccountMissing)?;
+        let keeps = account.handle == *permitted.handle();
+        if by == AskedBy::Owner && !keeps && self.is_reserved(permitted.handle()).await? {
+            return Err(HandleRefused::Reserved.into());
+        }
         self.check_free(&account, permitted.handle()).await?;
         if let Permitted::External(handle) = &permitted {
             self.check_leads_to(handle, did).await?;

@@ -30,6 +30,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "subjects",
         text: include_str!("../../../migrations/0004_subjects.sql"),
     },
+    Migration {
+        number: 5,
+        name: "reserved handles",
+        text: include_str!("../../../migrations/0005_reserved_handles.sql"),
+    },
 ];
 
 /// One step of the schema.
