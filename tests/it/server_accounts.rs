@@ -248,6 +248,51 @@ on_both_engines! {
         alice.post("back again").await;
     }
 
+    /// A did:web moves in too: its owner keeps the document, and puts our key and
+    /// our address there.
+    async fn a_did_web_moves_in(town) {
+        let did: Did = "did:web:carol.example.com".parse().expect("a DID");
+        let publish = |key: &str, endpoint: &str, handle: &str| {
+            let document = json!({
+                "id": did.as_str(),
+                "alsoKnownAs": [format!("at://{handle}")],
+                "verificationMethod": [{
+                    "id": format!("{}#atproto", did.as_str()),
+                    "type": "Multikey",
+                    "controller": did.as_str(),
+                    "publicKeyMultibase": key.trim_start_matches("did:key:"),
+                }],
+                "service": [{
+                    "id": "#atproto_pds",
+                    "type": "AtprotoPersonalDataServer",
+                    "serviceEndpoint": endpoint,
+                }],
+            });
+            let url = "https://carol.example.com/.well-known/did.json";
+            town.world.http.answer(url, 200, "application/json", document.to_string());
+        };
+        publish(key(2).public().did_key().as_str(), "https://elsewhere.test", "carol.example.com");
+        town.world.dns.set_txt("_atproto.carol.example.com", &["did=did:web:carol.example.com"]);
+        let token = service_token(town, &did, |_| {});
+        let input = but(sign_up("carol"), "did", json!(did.as_str()));
+        let input = but(input, "handle", json!("carol.example.com"));
+        let created = create(&town.visitor().with_token(&token), &input).await.ok();
+        assert_eq!((text(&created, "did"), text(&created, "handle")), (did.as_str().to_owned(), "carol.example.com".to_owned()));
+        let carol = town.visitor().with_token(&text(&created, "accessJwt"));
+        assert_eq!(carol.query(STATUS, &[]).await.ok()["validDid"], false);
+        carol.call(ACTIVATE, Body::None).await.refused(400, "InvalidRequest");
+        let nsid = "com.atproto.identity.getRecommendedDidCredentials";
+        let wanted = carol.query(nsid, &[]).await.ok();
+        let key = text(&wanted["verificationMethods"], "atproto");
+        publish(&key, "https://pds.test", "carol.example.com");
+        carol.call(ACTIVATE, Body::None).await.ok_bytes();
+        assert_eq!(carol.query(STATUS, &[]).await.ok()["validDid"], true);
+        let session = carol.query("com.atproto.server.getSession", &[]).await.ok();
+        assert_eq!((&session["handle"], &session["active"]), (&json!("carol.example.com"), &json!(true)));
+        let described = town.visitor().query("com.atproto.repo.describeRepo", &[("repo", did.as_str())]).await;
+        assert_eq!(described.ok()["handleIsCorrect"], true);
+    }
+
     /// A reserved key is the same for the same DID, is the one of the account
     /// that moves in, and is forgotten when nobody comes.
     async fn a_reserved_key_is_honoured(town) {
