@@ -8,7 +8,7 @@
 use crate::atproto::{Moment, syntax::RecordPath};
 
 use super::{
-    AccountId, Batch, Db, StoreError,
+    AccountId, Batch, Db, RowStream, Snapshot, StoreError,
     engine::{BadColumn, Row, Sql},
 };
 
@@ -35,6 +35,33 @@ pub async fn list(
     let rows = db.rows(LIST.bind(account).bind(subject.to_vec()), path).await?;
     let is_complete = rows.iter().any(Option::is_none);
     Ok(is_complete.then(|| rows.into_iter().flatten().collect()))
+}
+
+static STREAM: Sql = Sql::new(
+    "SELECT subject, path FROM record_subjects
+     WHERE account_id = $1
+        AND EXISTS (SELECT 1 FROM subject_indexes WHERE account_id = $1)",
+);
+static IS_COMPLETE: Sql =
+    Sql::new("SELECT completed_at FROM subject_indexes WHERE account_id = $1");
+
+/// Streams an account's index, which may be empty.
+pub fn stream(snapshot: &Snapshot, account: AccountId) -> RowStream<(SubjectDigest, String)> {
+    snapshot.stream(STREAM.bind(account), |row| {
+        let subject: Vec<u8> = row.at(0)?;
+        // One of another length is nobody's digest.
+        let subject = SubjectDigest::try_from(subject).unwrap_or_default();
+        Ok((subject, row.at(1)?))
+    })
+}
+
+/// Says whether an account's index has been made.
+///
+/// # Errors
+/// [`StoreError`] of the engine.
+pub async fn is_complete(snapshot: &Snapshot, account: AccountId) -> Result<bool, StoreError> {
+    let at = snapshot.row(IS_COMPLETE.bind(account), |row| row.at::<Moment>(0)).await?;
+    Ok(at.is_some())
 }
 
 static INSERT: Sql = Sql::new(

@@ -72,6 +72,25 @@ damages! {
 }
 
 on_both_engines! {
+    /// A like that a second one would stand beside.
+    async fn a_like_that_its_subject_does_not_find_is_found(town) {
+        let alice = somebody(town, "alice").await;
+        let post = alice.post("liked").await;
+        for collection in ["app.bsky.feed.like", "app.bsky.feed.repost"] {
+            let record = json!({
+                "$type": collection,
+                "subject": { "uri": post.uri, "cid": post.cid },
+                "createdAt": "2026-01-02T03:04:05.678Z",
+            });
+            alice.create(collection, &record).await.ok();
+        }
+        assert!(town.check().await.is_clean());
+        town.damage("DELETE FROM record_subjects WHERE path LIKE '%repost%'").await;
+        let report = town.check().await;
+        let found: Vec<Fault> = report.faults.iter().map(|finding| finding.fault).collect();
+        assert_eq!(found, [Fault::SubjectMissing], "{report}");
+    }
+
     /// Bytes that changed on disk, and bytes that went.
     async fn damaged_files_are_found(town) {
         let alice = somebody(town, "alice").await;

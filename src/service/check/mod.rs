@@ -107,6 +107,9 @@ pub enum Fault {
     /// References to blobs do not agree with the records.
     #[error("references to blobs do not agree with the records")]
     ReferencesDiffer,
+    /// A like, repost, follow or block is not found by its subject.
+    #[error("a record is not found by its subject")]
+    SubjectMissing,
     /// A blob is neither referred to nor young, or both.
     #[error("a blob is neither referred to nor young")]
     BlobStray,

@@ -17,7 +17,7 @@ mod pipeline;
 mod prepare;
 mod read;
 mod rekey;
-mod subjects;
+pub(in crate::service) mod subjects;
 mod warm;
 mod write;
 

@@ -59,7 +59,7 @@ pub(super) enum Twins {
 
 /// What stands for the thing that a record points at, if it is of a collection
 /// in which that counts.
-pub(super) fn subject_of(collection: &Nsid, record: &Value) -> Option<SubjectDigest> {
+pub(in crate::service) fn subject_of(collection: &Nsid, record: &Value) -> Option<SubjectDigest> {
     let pointer = pointer_of(collection)?;
     let subject = record.get("subject")?;
     let subject = match pointer {
