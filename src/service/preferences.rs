@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::grants::{Actor, Grant};
+use super::repos::Locks;
 use crate::atproto::Moment;
 use crate::store::preferences::{self, Preference};
 use crate::store::{Batch, RunError, Store, StoreError};
@@ -30,6 +31,8 @@ pub const PREFERENCES_MAX: usize = 1_000;
 pub struct Preferences {
     store: Store,
     world: World,
+    /// One writer for each account.
+    locks: Locks,
 }
 
 /// Why preferences were not kept.
@@ -61,7 +64,7 @@ impl From<RunError> for PreferenceError {
 impl Preferences {
     /// Makes the service.
     pub fn new(store: Store, world: World) -> Self {
-        Self { store, world }
+        Self { store, world, locks: Locks::default() }
     }
 
     /// The account's preferences, as far as the actor may see them.
@@ -96,6 +99,8 @@ impl Preferences {
         wanted: &[Map<String, Value>],
     ) -> Result<(), PreferenceError> {
         let mut all = checked(actor, wanted)?;
+        // What is kept is read and written back: nobody else writes in between.
+        let _guard = self.locks.lock(actor.account).await;
         let kept = preferences::list(&self.store.db, actor.account).await?;
         let stays = |kept: &Preference| !is_served(&kept.name) || !may(actor, &kept.name);
         all.extend(kept.into_iter().filter(stays));

@@ -55,4 +55,25 @@ on_both_engines! {
         bot.procedure(PUT, &json!({ "preferences": [adult, age] })).await.ok();
         assert_eq!(get(&alice.client).await, json!([adult, details, age]));
     }
+
+    /// Two who write at once lose nothing of what only one of them sees.
+    async fn writers_at_once_keep_each_others(town) {
+        let alice = town.owner("alice").await;
+        let made = alice.client.procedure("com.atproto.server.createAppPassword", &json!({ "name": "bot" })).await.ok();
+        let credentials = json!({ "identifier": alice.handle, "password": made["password"] });
+        let session = town.visitor().procedure("com.atproto.server.createSession", &credentials).await.ok();
+        let bot = town.visitor().with_token(session["accessJwt"].as_str().unwrap_or_default());
+        let adult = json!({ "$type": "app.bsky.actor.defs#adultContentPref", "enabled": false });
+        for year in 1980..2000 {
+            let born = format!("{year}-06-01T00:00:00.000Z");
+            let details = json!({ "$type": "app.bsky.actor.defs#personalDetailsPref", "birthDate": born });
+            let (mine, others) = (json!({ "preferences": [details] }), json!({ "preferences": [adult] }));
+            let writes = (alice.client.procedure(PUT, &mine), bot.procedure(PUT, &others));
+            let (one, other) = tokio::join!(writes.0, writes.1);
+            one.ok();
+            other.ok();
+            let kept = get(&alice.client).await;
+            assert!(kept.as_array().is_some_and(|kept| kept.contains(&details)), "{kept}");
+        }
+    }
 }
