@@ -1,7 +1,7 @@
 //! What the operator may look up and set of accounts.
 
 use super::Accounts;
-use super::create::checked_email;
+use super::sign_up::checked_email;
 use crate::atproto::syntax::{AtIdentifier, Did};
 use crate::service::passwords::{self, PasswordError};
 use crate::store::accounts::{self, Account};

@@ -5,7 +5,7 @@
 //! here as well; what they permit stands elsewhere.
 
 use super::Accounts;
-use super::create::checked_email;
+use super::sign_up::checked_email;
 use crate::atproto::syntax::Did;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
 use crate::service::grants::Actor;

@@ -17,6 +17,7 @@ mod named;
 mod plc_operations;
 mod recovery;
 mod rotation;
+mod sign_up;
 mod standing;
 
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use crate::world::World;
 
 pub use administration::AdministrationError;
 pub use announce::AnnounceError;
-pub use create::{CreateError, Created, SignUp, checked_email};
+pub use create::Created;
 pub use delete::DeleteError;
 pub use email::{EmailError, EmailUpdate, UpdateCode, Written};
 pub use journal::{DEAD_AFTER, UndoError};
@@ -45,6 +46,7 @@ pub use named::find_named;
 pub use plc_operations::{Changes, PlcOperationError};
 pub use recovery::ResetError;
 pub use rotation::{Rotation, RotationError};
+pub use sign_up::{CreateError, SignUp, checked_email};
 pub use standing::{AccountStatus, IdentityFault, StandingError};
 
 /// Creates accounts and changes how they stand.
