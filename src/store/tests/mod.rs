@@ -8,6 +8,7 @@ mod losses;
 mod mail;
 mod nouns;
 mod order;
+mod people;
 #[path = "../../../tests/it/harness/postgres.rs"]
 mod postgres;
 mod snapshots;
