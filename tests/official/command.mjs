@@ -48,6 +48,12 @@ export class Command {
     await this.#until(() => this.over)
   }
 
+  /** Waits for its end, which must be that of a crash. */
+  async dies() {
+    await this.#until(() => this.over)
+    if (this.child.signalCode !== 'SIGABRT') throw new Error(`it did not die:\n${this.#output}`)
+  }
+
   /** Waits for its end, which must be a good one. */
   async succeeds() {
     await this.#until(() => this.over)

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::cli::failure::Failure;
+use crate::world::crash;
 use crate::world::http::Outbound;
 
 use super::side::{Input, text};
@@ -47,9 +48,11 @@ impl Move {
         wanted["token"] = code.into();
         let nsid = "com.atproto.identity.signPlcOperation";
         let signed = self.old.procedure(nsid, Input::Json(wanted)).await?;
+        crash::point("migrate: the operation is signed");
         let input = json!({ "operation": signed["operation"] });
         let nsid = "com.atproto.identity.submitPlcOperation";
         self.new.procedure(nsid, Input::Json(input)).await?;
+        crash::point("migrate: the identity has changed");
         Ok(())
     }
 
@@ -79,11 +82,13 @@ impl Move {
     pub(super) async fn change_over(&self, there: Standing) -> Result<(), Failure> {
         if there == Standing::Arriving {
             self.new.procedure("com.atproto.server.activateAccount", Input::None).await?;
+            crash::point("migrate: the new account speaks");
         }
         let old = self.old.query(STATUS, &[]).await?;
         if old["activated"] == true {
             let input = Input::Json(json!({}));
             self.old.procedure("com.atproto.server.deactivateAccount", input).await?;
+            crash::point("migrate: the old account is silent");
         }
         Ok(())
     }

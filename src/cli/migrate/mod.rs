@@ -22,6 +22,7 @@ use super::running::RunningServer;
 use super::serve::runtime;
 use super::settings::SettingsArgs;
 use crate::config::Config;
+use crate::world::crash;
 use identity::Directory;
 use plan::{Invite, Plan, Wishes};
 use side::Side;
@@ -145,6 +146,7 @@ impl Moving {
         if !journey.arrived(&plan.did, new_password).await? {
             let invite = door.invite(&plan).await?;
             journey.enrol(&plan, new_password, invite).await?;
+            crash::point("migrate: the account is made");
         }
         self.pass(config, &journey, &plan).await
     }
@@ -156,6 +158,7 @@ impl Moving {
         if standing == Standing::Arriving {
             eprintln!("Copying.");
             let (there, here) = journey.copy(plan).await?;
+            crash::point("migrate: everything is copied");
             print(&there.beside(&here))?;
             if there.records != here.records || there.preferences != here.preferences {
                 return Err("the two sides differ; nothing is final yet: run it again".into());
@@ -203,6 +206,7 @@ impl Moving {
             }
         }
         journey.ask_for_code().await?;
+        crash::point("migrate: the code was asked for");
         let code = prompt::ask(&format!("The code that {} has mailed you", journey.old.name))?;
         let world = crate::app::world(config);
         let directory = Directory { http: &world.http, url: &config.identity.plc_url };

@@ -12,6 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
+use crate::world::crash;
 
 use super::plan::Plan;
 use super::progress::Progress;
@@ -123,6 +124,7 @@ impl Move {
         let archive = self.old.bytes("com.atproto.sync.getRepo", &[("did", &plan.did)]).await?;
         let input = Input::Bytes(archive.body, HeaderValue::from_static(CAR));
         self.new.procedure("com.atproto.repo.importRepo", input).await?;
+        crash::point("migrate: the repository is copied");
         progress.advance(plan.records);
         progress.end();
         Ok(())

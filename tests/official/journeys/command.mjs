@@ -13,6 +13,17 @@ export const title = '`freehold migrate` brings an account in, killed in the mid
 
 const COUNTS = { records: 500, blobs: 40 }
 const FEW = { records: 20, blobs: 3 }
+/** After each of them the command dies once. */
+const STEPS = [
+  'migrate: the account is made',
+  'migrate: the repository is copied',
+  'migrate: everything is copied',
+  'migrate: the code was asked for',
+  'migrate: the operation is signed',
+  'migrate: the identity has changed',
+  'migrate: the new account speaks',
+  'migrate: the old account is silent',
+]
 
 export async function run({ first, second, ours, town, mail, freehold }) {
   const person = await resident(first, COUNTS)
@@ -35,6 +46,7 @@ export async function run({ first, second, ours, town, mail, freehold }) {
   assert.match(await moveIn().succeeds(), /lives at/)
 
   await pastTheCode({ first, ours, town, mail, freehold })
+  await deadAfterEachStep({ first, ours, town, mail, freehold })
 
   const resident2 = { ...person, handle: person.name + ours.domain }
   const out = ['out', '--to', second.service, '--handle', resident2.handle]
@@ -84,6 +96,37 @@ async function pastTheCode({ first, ours, town, mail, freehold }) {
   assert.doesNotMatch(said, /to go on|mailed you/)
   const here = await arrived(person, ours)
   assertSame(before, await belongings(ours, here, person.did, await town.signingKey(person.did)), FEW)
+}
+
+/** It dies after each step, and the next run goes on from there. */
+async function deadAfterEachStep({ first, ours, town, mail, freehold }) {
+  const person = await resident(first, FEW)
+  const before = await belongings(first, person.agent, person.did)
+  const args = ['in', '--from', first.service, '--handle', person.handle]
+  for (const step of STEPS) {
+    const settings = { ...freehold.settings, FREEHOLD_CRASH_AT: step }
+    const command = new Command({ ...freehold, settings }, args, person.password)
+    await answered(command, person, mail)
+    await command.dies()
+  }
+  assert.match(await new Command(freehold, args, person.password).succeeds(), /lives at/)
+  const here = await arrived(person, ours)
+  assertSame(before, await belongings(ours, here, person.did, await town.signingKey(person.did)), FEW)
+  const { data } = await person.agent.com.atproto.server.checkAccountStatus()
+  assert.equal(data.activated, false, 'the old account is silent')
+}
+
+/** Answers what is asked, as far as the command comes. */
+async function answered(command, person, mail) {
+  const since = mail.letters.length
+  try {
+    await command.says(/Type .* to go on/)
+    command.answer(person.handle)
+    await command.says(/The code that .* has mailed you/)
+  } catch {
+    return
+  }
+  command.answer(await mail.code(person.email, since))
 }
 
 async function passed(command, person, mail) {
