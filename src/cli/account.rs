@@ -58,6 +58,9 @@ pub(super) struct CreateAccount {
     handle: String,
     /// The owner's e-mail address.
     email: String,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Let people sign up.
@@ -77,6 +80,9 @@ pub(super) struct CreateInvite {
     /// How many accounts may be made with it.
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     uses: u32,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// List invite codes, the newest first: who has them, how often they were used.
@@ -152,7 +158,10 @@ impl Invite {
 impl CreateInvite {
     async fn run(self, server: &RunningServer) -> Result<(), Failure> {
         let code = invite_code(server, self.uses).await?;
-        print(&format!("{}\n", code.as_str().unwrap_or_default()))
+        print(&match self.json {
+            true => format!("{}\n", json!({ "code": code, "uses": self.uses })),
+            false => format!("{}\n", code.as_str().unwrap_or_default()),
+        })
     }
 }
 
@@ -202,6 +211,11 @@ impl CreateAccount {
         }
         let created = server.procedure(CREATE_ACCOUNT, &input).await?;
         let text = |key: &str| created[key].as_str().unwrap_or_default();
+        if self.json {
+            let (handle, did) = (text("handle"), text("did"));
+            let said = json!({ "handle": handle, "did": did, "password": password });
+            return print(&format!("{said}\n"));
+        }
         print(&format!(
             "handle    {}\ndid       {}\npassword  {password}\n",
             text("handle"),

@@ -24,6 +24,9 @@ use super::settings::SettingsArgs;
 pub(super) struct ResetLink {
     /// The account's handle, DID or e-mail address.
     account: String,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Print a code for what an account would otherwise be mailed a code for.
@@ -36,6 +39,9 @@ pub(super) struct Code {
     /// What the code permits.
     #[arg(long = "for", value_name = "PURPOSE")]
     purpose: PurposeArg,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -63,6 +69,9 @@ impl ResetLink {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
         let config = settings.load()?.config;
         let made = runtime()?.block_on(made(&config, &self.account, Purpose::ResetPassword))?;
+        if self.json {
+            return print(&format!("{}\n", serde_json::to_string(&made)?));
+        }
         let url = &config.server.public_url;
         print(&format!(
             "{}\nIn the app, on the page where one signs in: choose {url} as the server, then\n\
@@ -76,7 +85,10 @@ impl Code {
     pub(super) fn run(self, settings: &SettingsArgs) -> Result<(), Failure> {
         let config = settings.load()?.config;
         let made = runtime()?.block_on(made(&config, &self.account, self.purpose.purpose()))?;
-        print(&shown(&made))
+        print(&match self.json {
+            true => format!("{}\n", serde_json::to_string(&made)?),
+            false => shown(&made),
+        })
     }
 }
 

@@ -294,8 +294,14 @@ async fn accounts_are_looked_after_while_no_server_runs() {
     server.exit_code();
     assert!(run(&["account", "list"]).contains("alice.pds.example.com"));
     run(&["account", "takedown", "alice.pds.example.com", "--reference", "case 3"]);
-    let code = run(&["invite", "create"]);
-    run(&["account", "create", "bob.pds.example.com", "bob@mail.test"]);
+    let invite: serde_json::Value =
+        serde_json::from_str(&run(&["invite", "create", "--json"])).expect("JSON");
+    let code = invite["code"].as_str().expect("a code");
+    let bob = run(&["account", "create", "bob.pds.example.com", "bob@mail.test", "--json"]);
+    let bob: serde_json::Value = serde_json::from_str(&bob).expect("JSON");
+    let reset = run(&["account", "reset-link", "bob@mail.test", "--json"]);
+    let reset: serde_json::Value = serde_json::from_str(&reset).expect("JSON");
+    assert_eq!(reset["did"], bob["did"]);
     variables.retain(|(name, _)| *name != "PDS_PORT");
     variables.push(("PDS_PORT", "0".to_owned()));
     let mut server = Process::start(&["serve"], &borrowed(&variables));
@@ -306,11 +312,13 @@ async fn accounts_are_looked_after_while_no_server_runs() {
         "handle": "carol.pds.example.com",
         "email": "carol@mail.test",
         "password": "a password",
-        "inviteCode": code.trim(),
+        "inviteCode": code,
     });
     visitor.procedure("com.atproto.server.createAccount", &sign_up).await.ok();
-    let bob = [("handle", "bob.pds.example.com")];
-    visitor.query("com.atproto.identity.resolveHandle", &bob).await.ok();
+    let login = json!({ "identifier": bob["did"], "password": bob["password"] });
+    visitor.procedure("com.atproto.server.createSession", &login).await.ok();
+    let reset = json!({ "token": reset["code"], "password": "a new one" });
+    visitor.procedure("com.atproto.server.resetPassword", &reset).await.ok_bytes();
     directory.stop().await;
 }
 
