@@ -218,6 +218,19 @@ on_both_engines! {
         }
     }
 
+    /// Handles are given under each of the server's domains.
+    async fn a_server_has_several_domains(town) {
+        let domains = ".pds.test,.other.test";
+        town.restart_with(&[("FREEHOLD_IDENTITY_HANDLE_DOMAINS", domains)]).await;
+        let described = town.visitor().query("com.atproto.server.describeServer", &[]).await.ok();
+        assert_eq!(described["availableUserDomains"], json!([".pds.test", ".other.test"]));
+        let alice = town.owner("alice").await;
+        update(&alice, "alice.other.test").await.ok();
+        assert_eq!(did_of(&town.visitor(), "alice.other.test").await.ok()["did"], alice.did);
+        assert_eq!(well_known(&town.visitor(), "alice.other.test").await.ok_bytes(), alice.did.as_bytes());
+        update(&alice, "alice.example.com").await.refused(400, "InvalidRequest");
+    }
+
     /// The domain itself, without a name before it, is the operator's to give.
     async fn the_bare_domain_is_the_operators_to_give(town) {
         let alice = town.owner("alice").await;
