@@ -1,6 +1,7 @@
 //! `freehold relay`: asking relays to come.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use url::Url;
 
 use crate::app;
@@ -27,6 +28,9 @@ pub(super) enum Relay {
 pub(super) struct RequestCrawl {
     /// A relay, such as bsky.network; those of the settings if left out.
     host: Option<String>,
+    /// Print a line of JSON for each relay.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Relay {
@@ -45,6 +49,14 @@ impl Relay {
         let crawlers = Crawlers::new(hostname, relays, world.http, world.clock);
         let mut failed = false;
         for (relay, refusal) in runtime()?.block_on(crawlers.ask_all()) {
+            if command.json {
+                let error = refusal.as_ref().map(ToString::to_string);
+                let line =
+                    json!({ "relay": relay.to_string(), "asked": error.is_none(), "error": error });
+                print(&format!("{line}\n"))?;
+                failed |= error.is_some();
+                continue;
+            }
             match refusal {
                 None => print(&format!("{relay}  will read {}\n", config.server.hostname))?,
                 Some(error) => {

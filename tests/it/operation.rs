@@ -492,11 +492,16 @@ async fn relays_are_asked_by_command() {
     });
     let folder = tempfile::tempdir().expect("a folder");
     let variables = official_installation(&folder, "http://127.0.0.1:9");
-    let run = || Process::run(&["relay", "request-crawl", &relay], &borrowed(&variables));
-    let (taken, refused) = (run(), run());
+    let run = |more: &[&str]| {
+        let arguments = [&["relay", "request-crawl", &relay], more].concat();
+        Process::run(&arguments, &borrowed(&variables))
+    };
+    let (taken, refused) = (run(&[]), run(&["--json"]));
     assert_eq!(taken.status.code(), Some(0), "{}", String::from_utf8_lossy(&taken.stderr));
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("400"));
+    let said: serde_json::Value = serde_json::from_slice(&refused.stdout).expect("JSON");
+    assert_eq!(said["asked"], false);
+    assert!(said["error"].as_str().is_some_and(|error| error.contains("400")), "{said}");
     let asked = r#"{"hostname":"pds.example.com"}"#;
     assert_eq!(served.join().expect("it served"), [asked, asked]);
 }
