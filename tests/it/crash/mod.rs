@@ -13,6 +13,7 @@ mod steps;
 mod writer;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use freehold::atproto::event::{Message, OpChange};
@@ -125,15 +126,7 @@ impl Scene {
         let directory = DirectoryServer::start(listen, &directory, &world, Rates::Free).await;
         let directory = directory.expect("the directory starts");
         let data = folder.path().join("data");
-        let mut variables = vec![
-            ("FREEHOLD_SERVER_HOSTNAME", "pds.test".to_owned()),
-            ("FREEHOLD_SERVER_PORT", "0".to_owned()),
-            ("FREEHOLD_SERVER_DATA_DIRECTORY", data.display().to_string()),
-            ("FREEHOLD_IDENTITY_PLC_URL", format!("http://{}", directory.address())),
-            ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
-            ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
-            ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
-        ];
+        let mut variables = variables(&data, &directory);
         let mut location = Location::Sqlite(data.join("freehold.sqlite"));
         if let Some(database) = &database {
             variables.push(("FREEHOLD_DATABASE_URL", database.url()));
@@ -239,6 +232,19 @@ impl Scene {
         assert_eq!(report["faults"], json!([]), "{report}");
         assert!(report["accounts"].as_u64() >= Some(self.accounts as u64), "{report}");
     }
+}
+
+/// The settings of a server that keeps what it has in `data`.
+fn variables(data: &Path, directory: &DirectoryServer) -> Vec<(&'static str, String)> {
+    vec![
+        ("FREEHOLD_SERVER_HOSTNAME", "pds.test".to_owned()),
+        ("FREEHOLD_SERVER_PORT", "0".to_owned()),
+        ("FREEHOLD_SERVER_DATA_DIRECTORY", data.display().to_string()),
+        ("FREEHOLD_IDENTITY_PLC_URL", format!("http://{}", directory.address())),
+        ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
+        ("FREEHOLD_LIMITS_ENABLED", "false".to_owned()),
+        ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
+    ]
 }
 
 fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {

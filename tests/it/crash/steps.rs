@@ -11,6 +11,7 @@ use freehold::world::World;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::borrowed;
 use crate::harness::{Answer, Body, Client, Engine, Process, TestDatabase};
 
 const CREATE: &str = "com.atproto.server.createAccount";
@@ -131,15 +132,8 @@ impl Scene {
         let directory = DirectoryServer::start(listen, &place, &world, Rates::Free).await;
         let directory = directory.expect("the directory starts");
         let data = folder.path().join("data");
-        let mut variables = vec![
-            ("FREEHOLD_SERVER_HOSTNAME", "pds.test".to_owned()),
-            ("FREEHOLD_SERVER_PORT", "0".to_owned()),
-            ("FREEHOLD_SERVER_DATA_DIRECTORY", data.display().to_string()),
-            ("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
-            ("FREEHOLD_IDENTITY_PLC_URL", format!("http://{}", directory.address())),
-            ("FREEHOLD_ACCOUNTS_INVITE_REQUIRED", "false".to_owned()),
-            ("FREEHOLD_SYNC_CRAWLERS", ",".to_owned()),
-        ];
+        let mut variables = super::variables(&data, &directory);
+        variables.push(("FREEHOLD_SECRETS_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()));
         if let Some(database) = &database {
             variables.push(("FREEHOLD_DATABASE_URL", database.url()));
         }
@@ -159,8 +153,7 @@ impl Scene {
     }
 
     fn start(&self, crash_at: Option<&'static str>) -> (Process, Client) {
-        let mut variables: Vec<(&str, &str)> =
-            self.variables.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let mut variables = borrowed(&self.variables);
         variables.extend(crash_at.map(|step| ("FREEHOLD_CRASH_AT", step)));
         let mut process = Process::start(&["serve"], &variables);
         let visitor = process.visitor();
@@ -174,8 +167,7 @@ impl Scene {
             Deed::Undo => {
                 self.die_while(Some("create: the directory knows the DID"), Deed::Create).await;
                 // The next start undoes it, and may be dead before it serves.
-                let variables: Vec<(&str, &str)> =
-                    self.variables.iter().map(|(name, text)| (*name, text.as_str())).collect();
+                let variables = borrowed(&self.variables);
                 let with = [variables, vec![("FREEHOLD_CRASH_AT", step)]].concat();
                 assert_eq!(Process::start(&["serve"], &with).exit_code(), None);
             }
@@ -234,8 +226,7 @@ impl Scene {
         }
         process.signal("TERM");
         process.exit_code();
-        let variables: Vec<(&str, &str)> =
-            self.variables.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let variables = borrowed(&self.variables);
         let output = Process::run(&["check", "--json", "--deep"], &variables);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let report: Value = serde_json::from_str(&said).expect("the report is JSON");
