@@ -16,6 +16,7 @@ pub mod jws;
 pub mod lexicon;
 pub mod moment;
 pub mod plc;
+pub mod scope;
 pub mod syntax;
 pub mod tid;
 
