@@ -8,14 +8,10 @@
 //!
 //! Spec: <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
-use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::crypto::{BadSignature, HighS, PublicKey, SigningKey};
-
-/// The most characters that are read. A DID may have 2,048 characters and a
-/// token names two.
-const TOKEN_CHARS_MAX: usize = 16 * 1024;
+use super::compact::{self, Compact, Header, MalformedJws, VerifyError};
+use super::crypto::{PublicKey, SigningKey};
 
 /// The name of the key that signs for an account, when the header names none.
 const KEY_ID_DEFAULT: &str = "#atproto";
@@ -43,27 +39,9 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Header {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    typ: Option<String>,
-    alg: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    /// Extensions that a reader must understand; we understand none.
-    #[serde(default, skip_serializing)]
-    crit: Option<serde::de::IgnoredAny>,
-}
-
 /// A token that was read but not believed.
 #[derive(Clone)]
-pub struct Token<'t> {
-    header: Header,
-    claims: Claims,
-    /// The first two parts, which are what is signed.
-    signed: &'t str,
-    signature: Vec<u8>,
-}
+pub struct Token<'t>(Compact<'t, Claims>);
 
 /// Why a text is not a service token, or not a true one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,17 +52,15 @@ pub enum JwsError {
     /// It is a token of another kind, such as a session's.
     #[error("a token of the type {0} is not a service token")]
     Type(String),
-    /// The algorithm is not the one of the issuer's key.
-    #[error("the token is signed with {found}, the key is for {expected}")]
-    Algorithm {
-        /// What the key is for.
-        expected: &'static str,
-        /// What the header says.
-        found: String,
-    },
-    /// The signature does not match.
+    /// The issuer's key did not sign it.
     #[error(transparent)]
-    Signature(#[from] BadSignature),
+    Untrue(#[from] VerifyError),
+}
+
+impl From<MalformedJws> for JwsError {
+    fn from(_: MalformedJws) -> Self {
+        Self::Malformed
+    }
 }
 
 /// Signs `claims` and returns the token.
@@ -92,14 +68,9 @@ pub fn sign(key: &SigningKey, claims: &Claims) -> String {
     let header = Header {
         typ: Some("JWT".to_owned()),
         alg: key.curve().jwt_alg().to_owned(),
-        kid: None,
-        crit: None,
+        ..Header::default()
     };
-    let mut token = format!("{}.{}", write_part(&header), write_part(claims));
-    let signature = key.sign(token.as_bytes());
-    token.push('.');
-    BASE64URL_NOPAD.encode_append(&signature, &mut token);
-    token
+    compact::write(&header, claims, |message| key.sign(message))
 }
 
 impl<'t> Token<'t> {
@@ -108,36 +79,26 @@ impl<'t> Token<'t> {
     /// # Errors
     /// [`JwsError::Malformed`] and [`JwsError::Type`].
     pub fn parse(text: &'t str) -> Result<Self, JwsError> {
-        if text.len() > TOKEN_CHARS_MAX {
-            return Err(JwsError::Malformed);
+        let token = Compact::parse(text)?;
+        match token.typ() {
+            Some(typ) if TYPES_REFUSED.contains(&typ.as_str()) => Err(JwsError::Type(typ)),
+            _ => Ok(Self(token)),
         }
-        let (signed, signature) = text.rsplit_once('.').ok_or(JwsError::Malformed)?;
-        let (header, claims) = signed.split_once('.').ok_or(JwsError::Malformed)?;
-        let header: Header = read_part(header)?;
-        if header.crit.is_some() {
-            return Err(JwsError::Malformed);
-        }
-        if let Some(typ) = header.typ.as_deref().map(media_type)
-            && TYPES_REFUSED.contains(&typ.as_str())
-        {
-            return Err(JwsError::Type(typ));
-        }
-        Ok(Self { header, claims: read_part(claims)?, signed, signature: decode(signature)? })
     }
 
     /// Returns what the token claims; believe it after [`Token::verify`].
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// Returns the claims of a token that is no longer needed.
     pub fn into_claims(self) -> Claims {
-        self.claims
+        self.0.claims
     }
 
     /// Returns the DID of the issuer, without the name of a key.
     pub fn issuer(&self) -> &str {
-        let iss = &self.claims.iss;
+        let iss = &self.0.claims.iss;
         iss.split_once('#').map_or(iss, |(did, _)| did)
     }
 
@@ -145,8 +106,8 @@ impl<'t> Token<'t> {
     /// before it: from the header, or `atproto` by default. The older way,
     /// a name after the issuer's DID, is read too.
     pub fn key_id(&self) -> &str {
-        let kid = self.header.kid.as_deref();
-        let named = kid.or_else(|| self.claims.iss.find('#').map(|at| &self.claims.iss[at..]));
+        let kid = self.0.header.kid.as_deref();
+        let named = kid.or_else(|| self.0.claims.iss.find('#').map(|at| &self.0.claims.iss[at..]));
         let id = named.unwrap_or(KEY_ID_DEFAULT);
         id.rsplit_once('#').map_or(id, |(_, name)| name)
     }
@@ -155,50 +116,38 @@ impl<'t> Token<'t> {
     /// of the key: a token cannot choose how it is verified.
     ///
     /// # Errors
-    /// [`JwsError::Algorithm`] and [`JwsError::Signature`].
+    /// [`JwsError::Untrue`].
     pub fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
-        let expected = key.curve().jwt_alg();
-        if self.header.alg != expected {
-            let found = self.header.alg.clone();
-            return Err(JwsError::Algorithm { expected, found });
-        }
-        key.verify(self.signed.as_bytes(), &self.signature, HighS::Accept)?;
-        Ok(())
+        Ok(self.0.verify(key)?)
     }
 }
 
 impl std::fmt::Debug for Token<'_> {
     /// Leaves the signature out, without which the token is worth nothing.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("claims", &self.claims).finish_non_exhaustive()
+        f.debug_struct("Token").field("claims", &self.0.claims).finish_non_exhaustive()
     }
-}
-
-/// A JWT's type is a media type whose `application/` may be left out.
-fn media_type(typ: &str) -> String {
-    let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
-}
-
-fn write_part(part: &impl Serialize) -> String {
-    let json = serde_json::to_vec(part).expect("a struct of texts and numbers has a JSON form");
-    BASE64URL_NOPAD.encode(&json)
-}
-
-fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, JwsError> {
-    serde_json::from_slice(&decode(part)?).map_err(|_| JwsError::Malformed)
-}
-
-fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
-    BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Malformed)
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::atproto::crypto::Curve;
+    use crate::atproto::crypto::{BadSignature, Curve};
+
+    const UNTRUE: Result<(), JwsError> =
+        Err(JwsError::Untrue(VerifyError::Signature(BadSignature)));
+
+    fn write_part(part: &impl Serialize) -> String {
+        BASE64URL_NOPAD.encode(&serde_json::to_vec(part).expect("JSON"))
+    }
+
+    fn read_part(part: &str) -> Value {
+        let bytes = BASE64URL_NOPAD.decode(part.as_bytes()).expect("base64url");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
 
     fn key(curve: Curve) -> SigningKey {
         SigningKey::from_secret(curve, &[0x42; 32]).expect("a secret")
@@ -231,7 +180,7 @@ mod tests {
             assert_eq!(token.verify(key.public()), Ok(()));
             assert_eq!(*token.claims(), claims());
             assert_eq!(token.key_id(), "atproto");
-            let header: Value = read_part(text.split('.').next().expect("a part")).expect("JSON");
+            let header = read_part(text.split('.').next().expect("a part"));
             assert_eq!(header, json!({ "typ": "JWT", "alg": curve.jwt_alg() }));
         }
     }
@@ -242,13 +191,13 @@ mod tests {
         let other = SigningKey::from_secret(Curve::K256, &other).expect("a secret");
         let text = sign(&mine, &claims());
         let token = Token::parse(&text).expect("a token");
-        assert_eq!(token.verify(other.public()), Err(BadSignature.into()));
+        assert_eq!(token.verify(other.public()), UNTRUE);
         let mut later = claims();
         later.exp += 1;
         let parts: Vec<&str> = text.split('.').collect();
         let text = format!("{}.{}.{}", parts[0], write_part(&later), parts[2]);
         let token = Token::parse(&text).expect("a token");
-        assert_eq!(token.verify(mine.public()), Err(BadSignature.into()));
+        assert_eq!(token.verify(mine.public()), UNTRUE);
     }
 
     #[test]
@@ -258,8 +207,8 @@ mod tests {
             let header = json!({ "typ": "JWT", "alg": alg });
             let text = signed(&header, &json!(claims()), &key);
             let token = Token::parse(&text).expect("a token");
-            let expected = JwsError::Algorithm { expected: "ES256K", found: alg.to_owned() };
-            assert_eq!(token.verify(key.public()), Err(expected));
+            let expected = VerifyError::Algorithm { expected: "ES256K", found: alg.to_owned() };
+            assert_eq!(token.verify(key.public()), Err(expected.into()));
         }
     }
 
@@ -294,7 +243,7 @@ mod tests {
             signed(&header, &no_exp, &key),
             signed(&header, &json!([]), &key),
             signed(&critical, &json!(claims()), &key),
-            "a".repeat(TOKEN_CHARS_MAX + 1),
+            "a".repeat(16 * 1024 + 1),
         ] {
             assert!(matches!(Token::parse(&text), Err(JwsError::Malformed)), "{text}");
         }

@@ -6,6 +6,7 @@
 //! depends on those is handed in.
 
 pub mod cid;
+pub mod compact;
 pub mod crypto;
 pub mod data;
 pub mod did_doc;
@@ -15,6 +16,7 @@ pub(crate) mod interop;
 pub mod jws;
 pub mod lexicon;
 pub mod moment;
+pub mod oauth;
 pub mod plc;
 pub mod scope;
 pub mod syntax;
