@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
 use axum::handler::Handler;
 use axum::response::Response;
 use http::request::Parts;
@@ -88,6 +88,17 @@ where
     };
     let handler: Boxed = Box::new(move |request, app| Box::pin(handler.clone().call(request, app)));
     Row { nsid, kind, input, output, access, body: Body::Fields, price: None, handler }
+}
+
+/// The method that is being called.
+pub struct Called(pub &'static Nsid);
+
+impl FromRequestParts<App> for Called {
+    type Rejection = XrpcError;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, XrpcError> {
+        Ok(Self(&Row::of(parts)?.nsid))
+    }
 }
 
 impl Row {

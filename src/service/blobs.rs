@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use crate::{
-    atproto::{Cid, data::BlobRef},
+    atproto::{Cid, data::BlobRef, scope::Need},
     store::{
         Batch, RunError, Store, StoreError, accounts,
         blob_bytes::Uploaded,
@@ -22,7 +22,10 @@ use crate::{
     world::World,
 };
 
-use super::repos::{Owner, Repos};
+use super::{
+    grants::{Actor, MissingScope},
+    repos::{Owner, Repos},
+};
 
 /// How long an upload waits for a record that refers to it.
 // spec: blob#blob-lifecycle
@@ -53,6 +56,9 @@ pub enum BlobError {
     /// The bytes were taken down here.
     #[error("the blob has been taken down and cannot be uploaded again")]
     TakenDown,
+    /// The app was not allowed to upload this media type.
+    #[error(transparent)]
+    MissingScope(#[from] MissingScope),
     /// The body broke off.
     #[error("the upload broke off")]
     Body(#[source] io::Error),
@@ -68,23 +74,25 @@ impl Blobs {
     }
 
     /// Takes an upload. Its media type is what its bytes say, else what the
-    /// client said.
+    /// client said; the grant must allow that one.
     ///
     /// # Errors
     /// [`BlobError`]; nothing stays of an upload that fails.
     pub async fn upload(
         &self,
-        owner: &Owner,
+        actor: &Actor,
         declared: &str,
         body: impl Stream<Item = io::Result<Bytes>> + Unpin,
     ) -> Result<BlobRef, BlobError> {
-        let uploaded = self.receive(owner, body).await?;
+        let owner = Owner { account: actor.account, did: actor.did.clone() };
+        let uploaded = self.receive(&owner, body).await?;
         let mime_type = mime_type(&uploaded.head, declared);
+        actor.grant.permits(&Need::Upload { media_type: &mime_type })?;
         let size = i64::try_from(uploaded.size_bytes);
         let size = size.map_err(|_| BlobError::TooLarge(self.bytes_max))?;
         let new = NewBlob {
             account: owner.account,
-            did: owner.did.clone(),
+            did: owner.did,
             cid: uploaded.cid,
             mime_type: mime_type.clone(),
             size_bytes: size,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::grants::{Access, Actor, Grant};
+use super::grants::{Access, Actor, Grant, MissingScope, Rule, Scoped};
 use super::identity::Identity;
 use super::service_tokens::{ServiceTokenError, ServiceTokens, Verified, is_service_token};
 use super::sessions::tokens::{TokenError, Tokens};
@@ -63,6 +63,12 @@ pub enum CallerError {
     /// The service token is refused.
     #[error(transparent)]
     ServiceToken(#[from] ServiceTokenError),
+    /// The app was not allowed to do this.
+    #[error(transparent)]
+    MissingScope(#[from] MissingScope),
+    /// This is not for apps, whatever they were allowed.
+    #[error("OAuth credentials are not supported for this endpoint")]
+    NotForApps,
     /// The token is good and its account is not here.
     #[error("Account not found")]
     NoAccount,
@@ -114,9 +120,12 @@ impl Callers {
                 (token.did, token.grant)
             }
         };
-        if !rule.grants.contains(&grant) {
-            return Err(TokenError::WrongScope.into());
-        }
+        opens(&grant, &rule)?;
+        self.admitted(did, grant, &rule).await
+    }
+
+    /// The account, if it stands as the method wants.
+    async fn admitted(&self, did: Did, grant: Grant, rule: &Rule) -> Result<Actor, CallerError> {
         let account = accounts::find_by_did(&self.store.db, &did).await?;
         let account = account.ok_or(CallerError::NoAccount)?;
         if !rule.standing.admits(account.status()) {
@@ -142,6 +151,20 @@ impl Callers {
     /// [`CallerError::ServiceToken`].
     pub async fn newcomer(&self, bearer: &str, nsid: &Nsid) -> Result<Verified, CallerError> {
         Ok(self.service_tokens.verify(bearer, nsid).await?)
+    }
+}
+
+/// Asks whether a grant opens a method, as far as that does not depend on the
+/// request.
+fn opens(grant: &Grant, rule: &Rule) -> Result<(), CallerError> {
+    if !matches!(grant, Grant::Scoped(_)) {
+        let opened = rule.grants.contains(grant);
+        return if opened { Ok(()) } else { Err(TokenError::WrongScope.into()) };
+    }
+    match rule.scoped {
+        Scoped::Refused => Err(CallerError::NotForApps),
+        Scoped::Any | Scoped::ByRequest => Ok(()),
+        Scoped::Needs(need) => Ok(grant.permits(&need)?),
     }
 }
 

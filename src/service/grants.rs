@@ -4,6 +4,11 @@
 //! one opens the other, and in which standing of the account, is a table here
 //! and nowhere else.
 
+use std::sync::Arc;
+
+use crate::atproto::scope::{
+    AccountAction, AccountAttribute, AccountPermission, IdentityPermission, Need, Scopes,
+};
 use crate::atproto::syntax::Did;
 use crate::store::AccountId;
 use crate::store::accounts::Status;
@@ -22,7 +27,7 @@ pub struct Actor {
 }
 
 /// What a credential was given for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
     /// A session of the account's own password.
     Full,
@@ -36,6 +41,27 @@ pub enum Grant {
     SignupQueued,
     /// A token for one call, signed with the account's own key.
     Service,
+    /// What an app was allowed, scope by scope.
+    Scoped(Arc<Scopes>),
+}
+
+/// A scope that is missing, by its text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Missing required scope \"{0}\"")]
+pub struct MissingScope(pub String);
+
+impl Grant {
+    /// Asks whether the scopes of this grant, if it has any, meet a need. A
+    /// password has none: the matrix has decided about it already.
+    ///
+    /// # Errors
+    /// [`MissingScope`].
+    pub fn permits(&self, need: &Need<'_>) -> Result<(), MissingScope> {
+        match self {
+            Self::Scoped(scopes) if !scopes.allow(need) => Err(MissingScope(need.scope())),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a method asks of its caller. The table of methods names one per line.
@@ -109,11 +135,40 @@ impl Standing {
     }
 }
 
-/// What opens an access.
+/// What an access asks of a grant that has scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoped {
+    /// It is not for apps.
+    Refused,
+    /// Any of them will do.
+    Any,
+    /// One that meets this need.
+    Needs(Need<'static>),
+    /// What is needed depends on the request: its handler asks.
+    ByRequest,
+}
+
+/// To change the e-mail address.
+const MANAGE_EMAIL: Scoped = manage(AccountAttribute::Email);
+/// To replace the repository.
+const MANAGE_REPO: Scoped = manage(AccountAttribute::Repo);
+/// To change the handle.
+const HANDLE: Scoped = Scoped::Needs(Need::Identity(IdentityPermission::Handle));
+/// To change everything about the identity.
+const IDENTITY: Scoped = Scoped::Needs(Need::Identity(IdentityPermission::Everything));
+
+const fn manage(attribute: AccountAttribute) -> Scoped {
+    let permission = AccountPermission { attribute, action: AccountAction::Manage };
+    Scoped::Needs(Need::Account(permission))
+}
+
+/// What opens an access.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
-    /// The grants that open it.
+    /// The grants that open it, of those without scopes.
     pub grants: &'static [Grant],
+    /// What it asks of those with scopes.
+    pub scoped: Scoped,
     /// The standing that the account must have.
     pub standing: Standing,
 }
@@ -145,31 +200,32 @@ impl Access {
     /// administrator, a refresh token, a visitor.
     #[rustfmt::skip]
     pub fn rule(self) -> Option<Rule> {
-        let (grants, standing) = match self {
+        use Scoped::{Any, ByRequest, Refused};
+        let (grants, scoped, standing) = match self {
             Access::Anyone
             | Access::Admin
             | Access::Moderator
             | Access::RefreshToken
             | Access::SignUp => return None,
-            Access::AnyoneOrOwner     => (EVERYBODY,              Standing::Any),
-            Access::WriteRecords      => (PASSWORDS,              Standing::Active),
-            Access::UploadBlob        => (PASSWORDS_OR_SERVICE,   Standing::NotTakenDown),
-            Access::ImportRepo        => (OWNER,                  Standing::NotTakenDown),
-            Access::ReadStatus        => (PASSWORDS,              Standing::Any),
-            Access::UpdateHandle      => (PASSWORDS,              Standing::NotTakenDown),
-            Access::SignIdentity      => (OWNER,                  Standing::NotTakenDown),
-            Access::SubmitIdentity    => (PASSWORDS,              Standing::NotTakenDown),
-            Access::ServiceToken      => (PASSWORDS_OR_TAKENDOWN, Standing::Any),
-            Access::Proxy             => (PASSWORDS,              Standing::Active),
-            Access::ReadSession       => (PASSWORDS_OR_QUEUED,    Standing::Any),
-            Access::ConfirmEmail      => (PASSWORDS,              Standing::NotTakenDown),
-            Access::UpdateEmail       => (OWNER,                  Standing::NotTakenDown),
-            Access::ManageCredentials => (OWNER,                  Standing::NotTakenDown),
-            Access::AppPasswords      => (PASSWORDS,              Standing::NotTakenDown),
-            Access::ManageAccount     => (OWNER,                  Standing::NotTakenDown),
-            Access::Preferences       => (PASSWORDS,              Standing::NotTakenDown),
+            Access::AnyoneOrOwner     => (EVERYBODY,              Any,          Standing::Any),
+            Access::WriteRecords      => (PASSWORDS,              ByRequest,    Standing::Active),
+            Access::UploadBlob        => (PASSWORDS_OR_SERVICE,   ByRequest,    Standing::NotTakenDown),
+            Access::ImportRepo        => (OWNER,                  MANAGE_REPO,  Standing::NotTakenDown),
+            Access::ReadStatus        => (PASSWORDS,              Any,          Standing::Any),
+            Access::UpdateHandle      => (PASSWORDS,              HANDLE,       Standing::NotTakenDown),
+            Access::SignIdentity      => (OWNER,                  IDENTITY,     Standing::NotTakenDown),
+            Access::SubmitIdentity    => (PASSWORDS,              IDENTITY,     Standing::NotTakenDown),
+            Access::ServiceToken      => (PASSWORDS_OR_TAKENDOWN, ByRequest,    Standing::Any),
+            Access::Proxy             => (PASSWORDS,              ByRequest,    Standing::Active),
+            Access::ReadSession       => (PASSWORDS_OR_QUEUED,    Any,          Standing::Any),
+            Access::ConfirmEmail      => (PASSWORDS,              MANAGE_EMAIL, Standing::NotTakenDown),
+            Access::UpdateEmail       => (OWNER,                  MANAGE_EMAIL, Standing::NotTakenDown),
+            Access::ManageCredentials => (OWNER,                  Refused,      Standing::NotTakenDown),
+            Access::AppPasswords      => (PASSWORDS,              Refused,      Standing::NotTakenDown),
+            Access::ManageAccount     => (OWNER,                  Refused,      Standing::NotTakenDown),
+            Access::Preferences       => (PASSWORDS,              ByRequest,    Standing::NotTakenDown),
         };
-        Some(Rule { grants, standing })
+        Some(Rule { grants, scoped, standing })
     }
 
     /// Whether the answer depends on who asks.

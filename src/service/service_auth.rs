@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::{
     atproto::{
         jws::{self, Claims},
+        scope::Need,
         syntax::{Did, Nsid},
     },
     store::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    grants::{Actor, Grant},
+    grants::{Actor, Grant, MissingScope},
     keys::{AccountKeys, KeyError},
 };
 
@@ -95,6 +96,9 @@ pub enum ServiceAuthError {
     /// This session may not call this method.
     #[error("this session may not call this method")]
     NotPrivileged,
+    /// The app was not allowed to call this method of this service.
+    #[error(transparent)]
+    MissingScope(#[from] MissingScope),
     /// There is no such account.
     #[error("there is no such account")]
     AccountMissing,
@@ -123,7 +127,9 @@ impl ServiceAuth {
         request: &TokenRequest,
     ) -> Result<String, ServiceAuthError> {
         check_audience(&request.audience)?;
-        check_grant(actor.grant, request.method.as_ref())?;
+        check_grant(&actor.grant, request.method.as_ref())?;
+        let need = Need::Call { method: request.method.as_ref(), audience: &request.audience };
+        actor.grant.permits(&need)?;
         self.check_administration(&request.audience, request.method.as_ref())?;
         let expires_at = self.expires_at(request)?;
         let account = accounts::find_by_did(&self.db, &actor.did).await?;
@@ -225,12 +231,13 @@ pub fn check_method(method: &Nsid) -> Result<(), ServiceAuthError> {
 ///
 /// # Errors
 /// [`ServiceAuthError::Protected`] and [`ServiceAuthError::NotPrivileged`].
-pub fn check_grant(grant: Grant, method: Option<&Nsid>) -> Result<(), ServiceAuthError> {
+pub fn check_grant(grant: &Grant, method: Option<&Nsid>) -> Result<(), ServiceAuthError> {
     if let Some(method) = method {
         check_method(method)?;
     }
     let may = match (grant, method) {
-        (Grant::Full | Grant::PrivilegedAppPassword, _) => true,
+        // Scopes are asked on their own, with the service that is called.
+        (Grant::Full | Grant::PrivilegedAppPassword | Grant::Scoped(_), _) => true,
         // A token without a method opens the privileged ones too, at some services.
         (Grant::AppPassword, None) => false,
         (Grant::AppPassword, Some(method)) => !is_privileged(method),
@@ -274,7 +281,7 @@ mod tests {
             "com.atproto.SERVER.updateEmail",
             "COM.atproto.identity.SIGNPLCOPERATION",
         ] {
-            let refused = check_grant(Grant::Full, Some(&nsid(method)));
+            let refused = check_grant(&Grant::Full, Some(&nsid(method)));
             assert!(matches!(refused, Err(ServiceAuthError::Protected)), "{method}");
         }
         assert!(check_method(&nsid("com.atproto.repo.uploadBlob")).is_ok());
@@ -283,7 +290,7 @@ mod tests {
     #[test]
     fn a_session_asks_for_what_it_may() {
         let check = |grant: Grant, method: Option<&str>, expected: bool| {
-            let answer = check_grant(grant, method.map(nsid).as_ref());
+            let answer = check_grant(&grant, method.map(nsid).as_ref());
             assert_eq!(answer.is_ok(), expected, "{grant:?} {method:?}");
         };
         let feed = Some("app.bsky.feed.getTimeline");

@@ -157,8 +157,8 @@ impl Transition {
     fn allows(self, need: &Need<'_>) -> bool {
         match (self, need) {
             (Self::Generic, Need::Write { .. } | Need::Upload { .. }) => true,
-            (Self::Generic, Need::Call { method, .. }) => !method.is_some_and(is_chat),
-            (Self::ChatBsky, Need::Call { method, .. }) => method.is_some_and(is_chat),
+            (Self::Generic, Need::Call { method: Some(method), .. }) => !is_chat(method),
+            (Self::ChatBsky, Need::Call { method: Some(method), .. }) => is_chat(method),
             (Self::Email, Need::Account(wanted)) => {
                 wanted.attribute == AccountAttribute::Email && wanted.action == AccountAction::Read
             }
@@ -167,8 +167,9 @@ impl Transition {
     }
 }
 
+/// Case is no excuse: some services read methods in any spelling.
 fn is_chat(method: &Nsid) -> bool {
-    method.as_str().starts_with(CHAT)
+    method.as_str().to_ascii_lowercase().starts_with(CHAT)
 }
 
 impl Need<'_> {
@@ -210,7 +211,13 @@ impl Scopes {
     /// Whether one of the scopes meets the need. Permission sets do not: what
     /// they hold must have been put in their place.
     pub fn allow(&self, need: &Need<'_>) -> bool {
-        self.0.iter().any(|scope| scope.allows(need))
+        if self.0.iter().any(|scope| scope.allows(need)) {
+            return true;
+        }
+        // A token that names no method opens every one, direct messages too.
+        let has = |transition| self.0.contains(&Scope::Transition(transition));
+        let methodless = matches!(need, Need::Call { method: None, .. });
+        methodless && has(Transition::Generic) && has(Transition::ChatBsky)
     }
 
     /// The scopes.

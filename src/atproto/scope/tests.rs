@@ -121,7 +121,10 @@ fn a_need_is_met_by_what_allows_it() {
     check("rpc:app.bsky.feed.getFeed?aud=*", &call(Some(&get), view), true);
     check("rpc:app.bsky.feed.getFeed?aud=*", &call(Some(&chat), view), false);
     check("transition:generic", &call(Some(&get), view), true);
-    check("transition:generic", &call(None, view), true);
+    check("transition:generic", &call(None, view), false);
+    check("transition:generic transition:chat.bsky", &call(None, view), true);
+    let shouted = nsid("chat.BSKY.convo.getLog");
+    check("transition:generic", &call(Some(&shouted), view), false);
     check("transition:generic", &call(Some(&chat), view), false);
     check("transition:generic transition:chat.bsky", &call(Some(&chat), view), true);
     check("account:email", &email(AccountAction::Read), true);

@@ -39,6 +39,7 @@ impl From<ServiceAuthError> for XrpcError {
             | ServiceAuthError::Protected
             | ServiceAuthError::NotPrivileged
             | ServiceAuthError::AccountMissing => Self::invalid_request(error.to_string()),
+            ServiceAuthError::MissingScope(error) => error.into(),
             ServiceAuthError::Key(error) => Self::internal(error),
             ServiceAuthError::Store(error) => Self::internal(error),
         }

@@ -90,6 +90,7 @@ impl From<BlobError> for XrpcError {
             BlobError::TakenDown => {
                 Self::invalid_request("Blob has been takendown, cannot re-upload")
             }
+            BlobError::MissingScope(cause) => cause.into(),
             BlobError::Body(cause) => Self::of_upload(&cause),
             BlobError::Store(cause) => Self::internal(cause),
         }

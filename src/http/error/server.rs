@@ -7,6 +7,7 @@ use super::XrpcError;
 use crate::service::accounts::{CreateError, StandingError};
 use crate::service::app_passwords::AppPasswordError;
 use crate::service::callers::CallerError;
+use crate::service::grants::MissingScope;
 use crate::service::invites::InviteError;
 use crate::service::keys::ReserveError;
 use crate::service::passwords::PasswordError;
@@ -69,9 +70,17 @@ impl From<ReserveError> for XrpcError {
     }
 }
 
+impl From<MissingScope> for XrpcError {
+    fn from(error: MissingScope) -> Self {
+        Self::forbidden("ScopeMissingError", error.to_string())
+    }
+}
+
 impl From<CallerError> for XrpcError {
     fn from(error: CallerError) -> Self {
         match error {
+            CallerError::MissingScope(error) => error.into(),
+            CallerError::NotForApps => Self::forbidden("Forbidden", error.to_string()),
             CallerError::Token(error) => error.into(),
             CallerError::ServiceToken(error) => error.into(),
             CallerError::NoAccount => Self::forbidden("AccountNotFound", error.to_string()),

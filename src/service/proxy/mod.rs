@@ -15,7 +15,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::PathAndQuery
 use url::Url;
 
 use crate::{
-    atproto::syntax::{Did, Nsid},
+    atproto::{
+        scope::Need,
+        syntax::{Did, Nsid},
+    },
     store::{
         Db, StoreError,
         accounts::{self, Account, Status},
@@ -183,7 +186,10 @@ impl From<KeyError> for ProxyError {
 /// Where a call goes.
 struct Target {
     request: Request,
+    /// What a token for it names.
     audience: String,
+    /// What a scope for it names: the DID and the service's name.
+    service: String,
 }
 
 impl Proxy {
@@ -196,6 +202,12 @@ impl Proxy {
         settings: ProxySettings,
     ) -> Self {
         Self { db, world, identity, tokens, settings }
+    }
+
+    /// Returns how scopes name the AppView; nothing where there is none.
+    pub fn appview(&self) -> Option<String> {
+        let appview = self.settings.appview.as_ref()?;
+        Some(scope_audience(&appview.did, APPVIEW))
     }
 
     /// Says whether the operator has named any service: without one, a call that
@@ -216,9 +228,11 @@ impl Proxy {
         call: &Call,
         body: RequestBody,
     ) -> Result<Streamed, ProxyError> {
-        service_auth::check_grant(actor.grant, Some(&call.method))?;
+        service_auth::check_grant(&actor.grant, Some(&call.method))?;
         let account = self.active_account(&actor.did).await?;
-        let Target { request, audience } = self.target(call).await?;
+        let Target { request, audience, service } = self.target(call).await?;
+        let need = Need::Call { method: Some(&call.method), audience: &service };
+        actor.grant.permits(&need).map_err(ServiceAuthError::from)?;
         self.tokens.check_administration(&audience, Some(&call.method))?;
         let token = match &call.feed_generator {
             None => self.tokens.token_for_call(&account, &audience, &call.method).await?,
@@ -226,6 +240,8 @@ impl Proxy {
                 let audience = self.audience(generator, FEED_GENERATOR);
                 let skeleton = Nsid::new(GET_FEED_SKELETON.to_owned());
                 let skeleton = skeleton.expect("a literal of the right form");
+                let need = Need::Call { method: Some(&skeleton), audience: &service };
+                actor.grant.permits(&need).map_err(ServiceAuthError::from)?;
                 self.tokens.token_for_call(&account, &audience, &skeleton).await?
             }
         };
@@ -286,7 +302,8 @@ impl Proxy {
         }
         let url = with_path(&url, &call.path_and_query);
         let request = self.world.http.guarded(url).map_err(ProxyError::Unreachable)?;
-        Ok(Target { request, audience: self.audience(&did, named.service) })
+        let service = scope_audience(&did, named.service);
+        Ok(Target { request, audience: self.audience(&did, named.service), service })
     }
 
     fn owner_of(&self, method: &Nsid) -> Result<(&KnownService, &'static str), ProxyError> {
@@ -315,15 +332,22 @@ impl Proxy {
     fn known_target(&self, service: &KnownService, id: &str, call: &Call) -> Target {
         let url = with_path(&service.url, &call.path_and_query);
         let request = self.world.http.trusted(url);
-        Target { request, audience: self.audience(&service.did, id) }
+        let audience = self.audience(&service.did, id);
+        Target { request, audience, service: scope_audience(&service.did, id) }
     }
 
     fn audience(&self, did: &Did, service: &str) -> String {
         match self.settings.audience {
             Audience::Did => did.as_str().to_owned(),
-            Audience::DidAndService => format!("{}#{service}", did.as_str()),
+            Audience::DidAndService => scope_audience(did, service),
         }
     }
+}
+
+/// How a scope names a service.
+// spec: permission#rpc
+fn scope_audience(did: &Did, service: &str) -> String {
+    format!("{}#{service}", did.as_str())
 }
 
 /// Puts the path and query of a call behind the origin of `service`. A quote in

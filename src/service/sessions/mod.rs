@@ -230,7 +230,7 @@ impl Sessions {
             expires_at: now.plus(Duration::from_millis(REFRESH_MS.unsigned_abs())),
             next_id: None,
         };
-        let tokens = self.token_pair(did, credential.grant, &session.id)?;
+        let tokens = self.token_pair(did, &credential.grant, &session.id)?;
         Ok((session, tokens))
     }
 
@@ -307,7 +307,7 @@ impl Sessions {
         if wanted == IfTakenDown::Refuse || credential.grant != Grant::Full {
             return Err(SessionError::TakenDown);
         }
-        let tokens = self.token_pair(&account.did, Grant::Takendown, &self.new_jti())?;
+        let tokens = self.token_pair(&account.did, &Grant::Takendown, &self.new_jti())?;
         Ok(Opened { account, tokens })
     }
 
@@ -334,7 +334,7 @@ impl Sessions {
         sessions::rotate(&mut batch, &token.jti, &next, now.plus(GRACE));
         match self.store.db.run(batch).await {
             Ok(()) => {
-                let tokens = self.token_pair(&account.did, grant, &next.id)?;
+                let tokens = self.token_pair(&account.did, &grant, &next.id)?;
                 Ok(Some(Opened { account, tokens }))
             }
             Err(RunError::Unmet(Unmet::SessionMoved)) => Ok(None),
@@ -349,9 +349,9 @@ impl Sessions {
         found.map(|app| grant_of(app.power)).ok_or(SessionError::Revoked)
     }
 
-    fn token_pair(&self, did: &Did, grant: Grant, jti: &str) -> Result<TokenPair, TokenError> {
+    fn token_pair(&self, did: &Did, grant: &Grant, jti: &str) -> Result<TokenPair, TokenError> {
         let now = self.now();
-        let access = AccessToken { did: did.clone(), grant };
+        let access = AccessToken { did: did.clone(), grant: grant.clone() };
         let refresh = RefreshToken { did: did.clone(), jti: jti.to_owned() };
         Ok(TokenPair {
             access: self.tokens.access(&access, now)?,

@@ -233,7 +233,7 @@ fn scope_of(grant: &Grant) -> Option<&'static str> {
 }
 
 fn grant_of(scope: &str) -> Option<Grant> {
-    SCOPES.iter().find(|(_, known)| *known == scope).map(|(grant, _)| *grant)
+    SCOPES.iter().find(|(_, known)| *known == scope).map(|(grant, _)| grant.clone())
 }
 
 const SCOPES: [(Grant, &str); 5] = [
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn each_grant_of_a_session_survives_its_token() {
         for (grant, _) in SCOPES {
-            let text = tokens().access(&alice(grant), now()).expect("signs");
+            let text = tokens().access(&alice(grant.clone()), now()).expect("signs");
             assert_eq!(tokens().read_access(&text, now()), Ok(alice(grant)));
         }
     }

@@ -5,9 +5,10 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::fields::Fields;
-use super::{Commit, ValidationStatus};
+use super::{Commit, ValidationStatus, may_write};
 use crate::atproto::Cid;
 use crate::atproto::data::Value;
+use crate::atproto::scope::RepoAction;
 use crate::atproto::syntax::RecordPath;
 use crate::http::auth::Auth;
 use crate::http::input::InputValue;
@@ -67,6 +68,14 @@ pub async fn apply_writes(
     let writes = fields.list("writes")?.into_iter();
     let writes: Vec<BatchWrite> =
         writes.map(|write| read_write(write, validate)).collect::<Result<_, _>>()?;
+    for write in &writes {
+        let (collection, action) = match write {
+            BatchWrite::Create(draft) => (&draft.collection, RepoAction::Create),
+            BatchWrite::Update(draft) => (&draft.collection, RepoAction::Update),
+            BatchWrite::Delete(path) => (&path.collection, RepoAction::Delete),
+        };
+        may_write(&actor, collection, &[action])?;
+    }
     let kinds: Vec<Kind> = writes.iter().map(Kind::of).collect();
     let points = kinds.iter().map(Kind::points).sum();
     meter.spend(Bucket::RecordWrites, owner.did.as_str(), points)?;

@@ -47,9 +47,8 @@ pub async fn upload_blob(
     Auth(actor): Auth,
     upload: Upload,
 ) -> Answer<Uploaded> {
-    let owner = Owner { account: actor.account, did: actor.did };
     let declared = upload.content_type.clone();
-    let blob = app.blobs.upload(&owner, &declared, upload.into_stream()).await?;
+    let blob = app.blobs.upload(&actor, &declared, upload.into_stream()).await?;
     let blob = json!({
         "$type": "blob",
         "ref": { "$link": blob.cid },

@@ -17,8 +17,16 @@ use serde::Serialize;
 
 use crate::atproto::Cid;
 use crate::atproto::lexicon::Validation;
-use crate::atproto::syntax::Tid;
+use crate::atproto::scope::{Need, RepoAction};
+use crate::atproto::syntax::{Nsid, Tid};
+use crate::service::grants::{Actor, MissingScope};
 use crate::service::repos::{CommitMeta, Written};
+
+/// Asks the caller's grant about all that a write may do.
+fn may_write(actor: &Actor, collection: &Nsid, actions: &[RepoAction]) -> Result<(), MissingScope> {
+    let mut needs = actions.iter().map(|action| Need::Write { collection, action: *action });
+    needs.try_for_each(|need| actor.grant.permits(&need))
+}
 
 /// The commit that a write made.
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
-use super::{Commit, Record};
+use super::{Commit, Record, may_write};
 use crate::atproto::Cid;
+use crate::atproto::scope::RepoAction;
 use crate::atproto::syntax::{AtIdentifier, Nsid, RecordKey, RecordPath};
 use crate::http::auth::Auth;
 use crate::http::input::{Input, InputValue};
@@ -41,6 +42,7 @@ pub async fn create_record(
     let owner = app.repos.own(&actor, &fields.repo()?).await?;
     let swap_commit = fields.swap_commit()?;
     let draft = fields.draft("record", fields.validate())?;
+    may_write(&actor, &draft.collection, &[RepoAction::Create])?;
     let written = app.repos.create_record(&owner, draft, swap_commit).await?;
     Ok(Json(written.into()))
 }
@@ -55,6 +57,7 @@ pub async fn put_record(
     let owner = app.repos.own(&actor, &fields.repo()?).await?;
     let (swap_record, swap_commit) = (fields.swap_record()?, fields.swap_commit()?);
     let draft = fields.draft("record", fields.validate())?;
+    may_write(&actor, &draft.collection, &[RepoAction::Create, RepoAction::Update])?;
     let written = app.repos.put_record(&owner, draft, swap_record, swap_commit).await?;
     Ok(Json(written.into()))
 }
@@ -66,6 +69,7 @@ pub async fn delete_record(
     Input(input): Input<Delete>,
 ) -> Answer<Deleted> {
     let owner = app.repos.own(&actor, &input.repo).await?;
+    may_write(&actor, &input.collection, &[RepoAction::Delete])?;
     let deletion = Deletion {
         path: RecordPath::new(input.collection, input.rkey),
         swap_record: input.swap_record,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::atproto::scope::{AccountAction, AccountAttribute, AccountPermission, Need};
 use crate::atproto::syntax::{Did, Handle};
 use crate::http::auth::{Auth, RefreshToken};
 use crate::http::input::Input;
@@ -32,14 +33,22 @@ pub struct Credentials {
 pub struct Whose {
     did: Did,
     handle: Handle,
-    email: String,
-    email_confirmed: bool,
-    email_auth_factor: bool,
+    #[serde(flatten)]
+    email: Option<Email>,
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     did_doc: Option<Value>,
+}
+
+/// What a session shows of the e-mail address, where it may.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Email {
+    email: String,
+    email_confirmed: bool,
+    email_auth_factor: bool,
 }
 
 /// Answer of `createSession` and `refreshSession`.
@@ -91,7 +100,11 @@ pub async fn delete_session(
 pub async fn get_session(State(app): State<App>, Auth(actor): Auth) -> Answer<Whose> {
     let account = app.sessions.read(&actor).await?;
     let not_found = || XrpcError::invalid_request("Could not find user info for account");
-    Ok(Json(whose(&app, account.ok_or_else(not_found)?).await))
+    let mut whose = whose(&app, account.ok_or_else(not_found)?).await;
+    let (attribute, action) = (AccountAttribute::Email, AccountAction::Read);
+    let need = Need::Account(AccountPermission { attribute, action });
+    whose.email = whose.email.filter(|_| actor.grant.permits(&need).is_ok());
+    Ok(Json(whose))
 }
 
 async fn session(app: &App, opened: Opened) -> Session {
@@ -108,9 +121,11 @@ async fn whose(app: &App, account: Account) -> Whose {
         did_doc: app.sessions.document(&account.did).await,
         handle: app.sessions.shown_handle(&account).await,
         did: account.did,
-        email: account.email,
-        email_confirmed: account.email_confirmed_at.is_some(),
-        email_auth_factor: false,
+        email: Some(Email {
+            email: account.email,
+            email_confirmed: account.email_confirmed_at.is_some(),
+            email_auth_factor: false,
+        }),
         active: standing.is_active(),
         status: standing.word(),
     }
