@@ -1,6 +1,7 @@
 //! Builds every service from the configuration: the one place that knows which
 //! setting goes where.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Config, ServiceAddress, keyring::Keyring};
@@ -8,12 +9,16 @@ use crate::service::accounts::{AccountParts, AccountSettings, Accounts, InviteRu
 use crate::service::app_passwords::AppPasswords;
 use crate::service::blobs::Blobs;
 use crate::service::callers::{CallerParts, Callers};
+use crate::service::devices::Devices;
 use crate::service::email_tokens::EmailTokens;
 use crate::service::export::Exports;
 use crate::service::identity::{Identity, IdentitySettings};
 use crate::service::import::{Admission, IMPORT_BYTES_MAX, ImportSettings, Imports};
 use crate::service::invites::{Earning, Invites};
 use crate::service::keys::AccountKeys;
+use crate::service::lexicons::Lexicons;
+use crate::service::oauth::permission_sets::PermissionSets;
+use crate::service::oauth::{OAuth, OAuthParts};
 use crate::service::outbox::Outbox;
 use crate::service::passwords::Passwords;
 use crate::service::preferences::Preferences;
@@ -25,7 +30,7 @@ use crate::service::service_auth::ServiceAuth;
 use crate::service::sessions::tokens::Tokens;
 use crate::service::sessions::{SessionParts, SessionSettings, Sessions};
 use crate::service::tasks::Tasks;
-use crate::service::{About, ClientRules, Host, Services, UploadLimits};
+use crate::service::{About, ClientRules, Host, Logo, Look, Services, UploadLimits};
 use crate::store::{EventFeed, Store, StoreError, vault::Vault};
 use crate::world::World;
 
@@ -42,22 +47,14 @@ impl Wiring<'_> {
     /// Builds all services, and the feed that the sequencer is to follow.
     pub(super) async fn build(self) -> Result<(Services, EventFeed), StoreError> {
         let Self { config, keyring, world, store, tasks } = self;
-        let host = host(config);
-        let settings = identity_settings(config, &keyring);
-        let identity = Identity::new(store.clone(), world.clone(), host.clone(), settings);
-        let identity = Arc::new(identity);
         let vault = Vault::new(&keyring.master_key);
-        let keys = AccountKeys::new(store.db.clone(), vault.clone(), world.clone());
-        let outbox = Arc::new(Outbox::new(store.db.clone(), vault.clone(), world.clone()));
-        let email_tokens = EmailTokens::new(store.db.clone(), vault, world.clone(), outbox.clone());
-        let email_tokens = Arc::new(email_tokens);
+        let ground = Ground::lay(config, &keyring, &vault, (world, store));
+        let lexicons = Lexicons::new(ground.world.clone(), ground.identity.clone());
+        let oauth = ground.oauth(config, &keyring, &vault, &lexicons);
+        let People { accounts, sessions, callers } = ground.people(config, &keyring, &oauth);
+        let Ground { store, world, host, identity, keys, repos, email_tokens, outbox } = ground;
         let (db, own_did) = (store.db.clone(), host.service_did.clone());
         let service_auth = ServiceAuth::new(db, keys.clone(), world.clone(), own_did);
-        let limits = RepoLimits::default();
-        let repos = Arc::new(Repos::new(store.clone(), keys.clone(), world.clone(), limits));
-        let ground = Ground { store, world, host, identity, keys, repos, email_tokens, outbox };
-        let People { accounts, sessions, callers } = ground.people(config, &keyring);
-        let Ground { store, world, host, identity, keys, repos, email_tokens, outbox } = ground;
         let settings = sequencer_settings(config);
         let stop = tasks.stop_token();
         let (sequencer, feed) =
@@ -78,9 +75,13 @@ impl Wiring<'_> {
             accounts,
             sessions,
             callers,
+            devices: Devices::new(store.clone(), world.clone(), vault),
+            oauth,
+            lexicons,
             email_tokens,
             outbox,
             about: about(config),
+            look: look(config).await,
             uploads: upload_limits(config),
             rates: Rates::new(clock, counting(config)),
             clients: client_rules(config),
@@ -130,7 +131,53 @@ struct People {
 }
 
 impl Ground {
-    fn people(&self, config: &Config, keyring: &Keyring) -> People {
+    fn lay(
+        config: &Config,
+        keyring: &Keyring,
+        vault: &Vault,
+        (world, store): (World, Store),
+    ) -> Self {
+        let host = host(config);
+        let settings = identity_settings(config, keyring);
+        let identity = Identity::new(store.clone(), world.clone(), host.clone(), settings);
+        let keys = AccountKeys::new(store.db.clone(), vault.clone(), world.clone());
+        let outbox = Arc::new(Outbox::new(store.db.clone(), vault.clone(), world.clone()));
+        let (db, own_vault) = (store.db.clone(), vault.clone());
+        let email_tokens = EmailTokens::new(db, own_vault, world.clone(), outbox.clone());
+        let limits = RepoLimits::default();
+        let repos = Repos::new(store.clone(), keys.clone(), world.clone(), limits);
+        Self {
+            identity: Arc::new(identity),
+            repos: Arc::new(repos),
+            email_tokens: Arc::new(email_tokens),
+            store,
+            world,
+            host,
+            keys,
+            outbox,
+        }
+    }
+
+    fn oauth(
+        &self,
+        config: &Config,
+        keyring: &Keyring,
+        vault: &Vault,
+        lexicons: &Lexicons,
+    ) -> Arc<OAuth> {
+        let (store, world) = (self.store.clone(), self.world.clone());
+        let parts = OAuthParts {
+            sets: PermissionSets::new(store.clone(), world.clone(), lexicons.clone()),
+            store,
+            world,
+            host: self.host.clone(),
+            vault: vault.clone(),
+            trusted_clients: config.oauth.trusted_clients.clone(),
+        };
+        Arc::new(OAuth::new(parts, keyring.jwt_secret.reveal().as_bytes()))
+    }
+
+    fn people(&self, config: &Config, keyring: &Keyring, oauth: &Arc<OAuth>) -> People {
         let tokens =
             Tokens::new(keyring.jwt_secret.reveal().as_bytes(), self.host.service_did.clone());
         let passwords = Passwords::new(self.world.entropy.clone());
@@ -162,6 +209,7 @@ impl Ground {
             world: self.world.clone(),
             identity: self.identity.clone(),
             tokens,
+            oauth: oauth.clone(),
             service_did: self.host.service_did.clone(),
             moderation: config.services.moderation.as_ref().map(|service| service.did.clone()),
         };
@@ -206,6 +254,48 @@ fn about(config: &Config) -> About {
         privacy_policy_url: text(&config.contact.privacy_policy_url),
         terms_of_service_url: text(&config.contact.terms_of_service_url),
     }
+}
+
+/// How the pages look. A picture that cannot be read is left out, with a warning:
+/// nobody shall be kept out for it.
+async fn look(config: &Config) -> Look {
+    let branding = &config.branding;
+    let mut logo = None;
+    if let Some(path) = &branding.logo_file {
+        match read_logo(path).await {
+            Ok(read) => logo = Some(read),
+            Err(why) => {
+                let path = path.display();
+                tracing::warn!("The picture {path} (branding.logo_file) is not shown: {why}.");
+            }
+        }
+    }
+    Look {
+        name: branding.name.clone().unwrap_or_else(|| config.server.hostname.clone()),
+        color: branding.color.map(|color| color.0),
+        logo,
+        support_url: branding.support_url.as_ref().map(|url| url.to_string()),
+    }
+}
+
+/// Bytes of the operator's picture: it is sent with every first page.
+const LOGO_BYTES_MAX: u64 = 256 * 1024;
+
+async fn read_logo(path: &Path) -> Result<Logo, String> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let media_type = match ending.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        _ => return Err("its name must end in .png, .jpg, .webp or .svg".to_owned()),
+    };
+    let told = |error: std::io::Error| error.to_string();
+    if tokio::fs::metadata(path).await.map_err(told)?.len() > LOGO_BYTES_MAX {
+        return Err(format!("it has more than {LOGO_BYTES_MAX} bytes"));
+    }
+    let bytes = tokio::fs::read(path).await.map_err(told)?.into();
+    Ok(Logo { bytes, media_type: media_type.to_owned() })
 }
 
 fn upload_limits(config: &Config) -> UploadLimits {

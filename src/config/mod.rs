@@ -30,12 +30,14 @@ pub use reader::{Fault, Origin};
 pub use secret::Secret;
 pub use sections::accounts::AccountsConfig;
 pub use sections::blobs::BlobsConfig;
+pub use sections::branding::BrandingConfig;
 pub use sections::contact::ContactConfig;
 pub use sections::database::Database;
 pub use sections::identity::IdentityConfig;
 pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
 pub use sections::mail::MailConfig;
+pub use sections::oauth::OAuthConfig;
 pub use sections::outbound::OutboundConfig;
 pub use sections::proxy::ProxyConfig;
 pub use sections::secrets::SecretsConfig;
@@ -65,6 +67,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who runs it.
     pub contact: ContactConfig,
+    /// How its pages look.
+    pub branding: BrandingConfig,
     /// Which engine keeps everything but blobs.
     pub database: Database,
     /// Where blobs are kept.
@@ -85,6 +89,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// Requests counted.
     pub limits: LimitsConfig,
+    /// Apps that act for accounts.
+    pub oauth: OAuthConfig,
     /// Requests handed on.
     pub proxy: ProxyConfig,
     /// What is told.
@@ -152,6 +158,7 @@ impl Config {
         let server = ServerConfig::read(reader);
         Self {
             contact: ContactConfig::read(reader),
+            branding: BrandingConfig::read(reader),
             database: Database::read(reader, &server.data_directory),
             blobs: BlobsConfig::read(reader, &server.data_directory, mode),
             accounts: AccountsConfig::read(reader),
@@ -162,6 +169,7 @@ impl Config {
             sync: SyncConfig::read(reader, &server, own_defaults),
             outbound: OutboundConfig::read(reader, &server),
             limits: LimitsConfig::read(reader, &server),
+            oauth: OAuthConfig::read(reader),
             proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),
             mode,

@@ -70,13 +70,17 @@ const MAPPED: &[(&str, &str, Form)] = &[
     ("PDS_RATE_LIMITS_ENABLED", "limits.enabled", Flag),
     ("PDS_RATE_LIMIT_BYPASS_KEY", "limits.bypass_key", Same),
     ("PDS_RATE_LIMIT_BYPASS_IPS", "limits.bypass_addresses", Same),
+    ("PDS_OAUTH_TRUSTED_CLIENTS", "oauth.trusted_clients", Same),
+    ("PDS_SERVICE_NAME", "branding.name", Same),
+    ("PDS_PRIMARY_COLOR", "branding.color", Same),
+    ("PDS_SUPPORT_URL", "branding.support_url", Same),
     ("LOG_ENABLED", "log.enabled", Flag),
     ("LOG_LEVEL", "log.level", Level),
     ("LOG_DESTINATION", "log.destination", Same),
 ];
 
 const OWN_FILES: &str = "Freehold keeps its data in one database of its own";
-const PAGES: &str = "Freehold has no pages that would show it";
+const PAGES: &str = "the pages of Freehold have one colour, branding.color, and no pictures behind";
 const NO_CAPTCHA: &str = "Freehold has no captcha; invite codes guard the sign-up";
 const OWN_TIMES: &str = "Freehold has limits of its own for looking up identities";
 const NO_REDIS: &str = "Freehold keeps what is short-lived in its own memory";
@@ -97,8 +101,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_HCAPTCHA_SITE_KEY", NO_CAPTCHA),
     ("PDS_HCAPTCHA_SECRET_KEY", NO_CAPTCHA),
     ("PDS_HCAPTCHA_TOKEN_SALT", NO_CAPTCHA),
-    ("PDS_OAUTH_TRUSTED_CLIENTS", "Freehold does not speak OAuth yet"),
-    ("PDS_PRIMARY_COLOR", PAGES),
     ("PDS_ERROR_COLOR", PAGES),
     ("PDS_WARNING_COLOR", PAGES),
     ("PDS_INFO_COLOR", PAGES),
@@ -111,13 +113,11 @@ const IGNORED: &[(&str, &str)] = &[
     ("PDS_PROXY_ALLOW_HTTP2", "Freehold settles the version of HTTP with each service"),
     ("PDS_PROXY_MAX_RETRIES", "Freehold never sends a proxied request twice"),
     ("PDS_PROXY_PREFER_COMPRESSED", "Freehold hands on what client and service agree on"),
-    ("PDS_LEXICON_AUTHORITY_DID", "Freehold resolves no lexicons over the network"),
+    ("PDS_LEXICON_AUTHORITY_DID", "each lexicon is asked of its own authority"),
     ("PDS_REPO_SIGNING_KEY_K256_PRIVATE_KEY_HEX", "the official server does not read it either"),
     ("PDS_ENTRYWAY_ADMIN_TOKEN", "there is no entryway"),
-    ("PDS_SERVICE_NAME", PAGES),
-    ("PDS_HOME_URL", PAGES),
-    ("PDS_LOGO_URL", PAGES),
-    ("PDS_SUPPORT_URL", PAGES),
+    ("PDS_HOME_URL", "the server's name leads to the account"),
+    ("PDS_LOGO_URL", "pages show nothing from elsewhere; branding.logo_file takes a picture"),
     (
         "PDS_HANDLE_BACKUP_NAMESERVERS",
         "Freehold asks the system's name servers, or those of identity.nameservers in their place",

@@ -177,3 +177,31 @@ impl Parsed for HandleDomain {
         quoted(&self.0)
     }
 }
+
+/// A colour: red, green, blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HexColor(pub [u8; 3]);
+
+impl Parsed for HexColor {
+    const WANTED: &'static str = "a colour such as \"#1f5f4a\" or \"rgb(31, 95, 74)\"";
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(hex) = text.strip_prefix('#') {
+            let digits = hex.chars().map(|c| c.to_digit(16)).collect::<Option<Vec<_>>>()?;
+            let part = |high: u32, low: u32| u8::try_from(high * 16 + low).ok();
+            return match *digits {
+                [r, g, b] => Some(Self([part(r, r)?, part(g, g)?, part(b, b)?])),
+                [a, b, c, d, e, f] => Some(Self([part(a, b)?, part(c, d)?, part(e, f)?])),
+                _ => None,
+            };
+        }
+        let inner = text.strip_prefix("rgb(")?.strip_suffix(')')?;
+        let parts = inner.split([',', ' ']).filter(|part| !part.is_empty());
+        let parts = parts.map(|part| part.parse().ok()).collect::<Option<Vec<u8>>>()?;
+        Some(Self(parts.try_into().ok()?))
+    }
+    fn show(&self) -> String {
+        let [r, g, b] = self.0;
+        quoted(&format!("#{r:02x}{g:02x}{b:02x}"))
+    }
+}

@@ -13,10 +13,13 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::limits::Meter;
+use super::oauth::{proof, shown_url};
 use super::row::Row;
 use super::{App, XrpcError};
+use crate::atproto::oauth::dpop::Request;
 use crate::service::callers::Call;
 use crate::service::grants::{Access, Actor};
+use crate::service::oauth::Shown;
 use crate::service::rates::{Bucket, Subject};
 use crate::service::service_tokens::{Verified, is_service_token};
 use crate::store::accounts::Status;
@@ -56,21 +59,30 @@ pub struct Newcomer(pub Option<Verified>);
 /// What the header holds.
 enum Credential {
     Bearer(String),
-    Basic { name: String, password: String },
+    /// A token that is bound to a key.
+    Dpop(String),
+    Basic {
+        name: String,
+        password: String,
+    },
 }
 
 impl FromRequestParts<App> for Auth {
     type Rejection = XrpcError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
-        let token = bearer(&parts.headers)?.ok_or_else(missing)?;
         // A call that is passed on has no row; whoever passes it on says what
         // it asks for.
         let access = match parts.extensions.get::<Access>() {
             Some(access) => *access,
             None => Row::of(parts)?.access,
         };
-        let actor = actor(app, parts, &token, access).await?;
+        let actor = match credential(&parts.headers)? {
+            None => return Err(missing()),
+            Some(Credential::Bearer(token)) => actor(app, parts, &token, access).await?,
+            Some(Credential::Dpop(token)) => bound_actor(app, parts, &token, access).await?,
+            Some(Credential::Basic { .. }) => return Err(unexpected()),
+        };
         count(parts, &actor)?;
         Ok(Auth(actor))
     }
@@ -86,6 +98,10 @@ impl FromRequestParts<App> for Viewer {
                 let actor = actor(app, parts, &token, Access::AnyoneOrOwner).await?;
                 Ok(Viewer::Account(actor))
             }
+            Some(Credential::Dpop(token)) => {
+                let actor = bound_actor(app, parts, &token, Access::AnyoneOrOwner).await?;
+                Ok(Viewer::Account(actor))
+            }
             Some(Credential::Basic { name, password }) => {
                 administrator(app, parts, &name, &password).map(|Admin| Viewer::Admin)
             }
@@ -99,7 +115,7 @@ impl FromRequestParts<App> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, XrpcError> {
         match credential(&parts.headers)? {
             None => Err(missing()),
-            Some(Credential::Bearer(_)) => Err(unexpected()),
+            Some(Credential::Bearer(_) | Credential::Dpop(_)) => Err(unexpected()),
             Some(Credential::Basic { name, password }) => {
                 administrator(app, parts, &name, &password)
             }
@@ -119,7 +135,7 @@ impl FromRequestParts<App> for Moderator {
                 app.callers.moderator(&token, &Row::of(parts)?.nsid).await?;
                 Ok(Moderator)
             }
-            Some(Credential::Bearer(_)) => Err(unexpected()),
+            Some(Credential::Bearer(_) | Credential::Dpop(_)) => Err(unexpected()),
             Some(Credential::Basic { name, password }) => {
                 administrator(app, parts, &name, &password).map(|Admin| Moderator)
             }
@@ -155,6 +171,20 @@ async fn actor(app: &App, parts: &Parts, token: &str, access: Access) -> Result<
     Ok(app.callers.actor(token, Call { nsid, access }).await?)
 }
 
+/// The account behind a token of an app, with the proof that the app holds the
+/// token's key.
+async fn bound_actor(
+    app: &App,
+    parts: &Parts,
+    token: &str,
+    access: Access,
+) -> Result<Actor, XrpcError> {
+    let url = shown_url(app, &parts.uri);
+    let request = Request { method: parts.method.as_str(), url: &url, token: Some(token) };
+    let shown = Shown { proof: proof(&parts.headers), request };
+    Ok(app.callers.app(token, &shown, access).await?)
+}
+
 /// Takes what the call costs the account.
 fn count(parts: &Parts, actor: &Actor) -> Result<(), XrpcError> {
     let row = parts.extensions.get::<&'static Row>();
@@ -184,7 +214,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, XrpcError> {
     match credential(headers)? {
         None => Ok(None),
         Some(Credential::Bearer(token)) => Ok(Some(token)),
-        Some(Credential::Basic { .. }) => Err(unexpected()),
+        Some(Credential::Basic { .. } | Credential::Dpop(_)) => Err(unexpected()),
     }
 }
 
@@ -199,6 +229,7 @@ fn credential(headers: &HeaderMap) -> Result<Option<Credential>, XrpcError> {
     }
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Ok(Some(Credential::Bearer(rest.to_owned()))),
+        "dpop" => Ok(Some(Credential::Dpop(rest.to_owned()))),
         "basic" => basic(rest).map(Some).ok_or_else(malformed),
         _ => Err(unexpected()),
     }
@@ -238,6 +269,7 @@ mod tests {
         match credential(&headers) {
             Ok(None) => String::new(),
             Ok(Some(Credential::Bearer(token))) => format!("bearer {token}"),
+            Ok(Some(Credential::Dpop(token))) => format!("dpop {token}"),
             Ok(Some(Credential::Basic { name, password })) => format!("basic {name} {password}"),
             Err(error) => error.name().to_owned(),
         }
@@ -249,6 +281,7 @@ mod tests {
         check(&[], "");
         check(&["Bearer abc"], "bearer abc");
         check(&["bEARER abc"], "bearer abc");
+        check(&["DPoP abc"], "dpop abc");
         check(&["Basic YWRtaW46YTpi"], "basic admin a:b");
         check(&["Bearer"], "InvalidToken");
         check(&["Bearer "], "InvalidToken");

@@ -17,6 +17,7 @@ pub mod error;
 pub mod input;
 pub mod limits;
 mod log;
+pub mod oauth;
 pub mod operator;
 mod outcome;
 mod pages;
@@ -60,6 +61,8 @@ pub fn router(app: App) -> Router {
         .route("/xrpc/", any(dispatch::dispatch))
         .route("/xrpc/{*path}", any(dispatch::dispatch))
         .merge(well_known::router())
+        .merge(oauth::router(&app))
+        .layer(middleware::from_fn_with_state(app.clone(), oauth::give_nonce))
         .layer(middleware::from_fn_with_state(app.clone(), limits::measure))
         .layer(cors::layer());
     Router::new()
@@ -68,7 +71,8 @@ pub fn router(app: App) -> Router {
             operator::router().layer(middleware::from_fn_with_state(app.clone(), limits::measure)),
         )
         .merge(well_known::plain_router())
-        .route("/", get(pages::home))
+        .merge(pages::router().layer(middleware::from_fn_with_state(app.clone(), limits::measure)))
+        .fallback(pages::not_found)
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(app.clone(), log::log_request))

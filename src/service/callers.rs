@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::grants::{Access, Actor, Grant, MissingScope, Rule, Scoped};
 use super::identity::Identity;
+use super::oauth::{Bearer, OAuth, OAuthError, Shown};
 use super::service_tokens::{ServiceTokenError, ServiceTokens, Verified, is_service_token};
 use super::sessions::tokens::{TokenError, Tokens};
 use crate::atproto::syntax::{Did, Nsid};
@@ -22,6 +23,7 @@ pub struct Callers {
     store: Store,
     world: World,
     tokens: Tokens,
+    oauth: Arc<OAuth>,
     service_tokens: ServiceTokens,
     /// The digest of the administrator's password: of one length, so that
     /// comparing takes one time.
@@ -39,6 +41,8 @@ pub struct CallerParts {
     pub identity: Arc<Identity>,
     /// For reading the tokens of sessions.
     pub tokens: Tokens,
+    /// For reading the tokens of apps.
+    pub oauth: Arc<OAuth>,
     /// This server, for which service tokens must be meant.
     pub service_did: Did,
     /// The moderation service, whose tokens open what moderators need.
@@ -63,6 +67,9 @@ pub enum CallerError {
     /// The service token is refused.
     #[error(transparent)]
     ServiceToken(#[from] ServiceTokenError),
+    /// The token of an app is refused, or its proof.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
     /// The app was not allowed to do this.
     #[error(transparent)]
     MissingScope(#[from] MissingScope),
@@ -89,10 +96,10 @@ pub enum CallerError {
 impl Callers {
     /// Makes the service; `admin_password` opens the operator's methods.
     pub fn new(parts: CallerParts, admin_password: &str) -> Self {
-        let CallerParts { store, world, identity, tokens, service_did, moderation } = parts;
+        let CallerParts { store, world, identity, tokens, oauth, service_did, moderation } = parts;
         let (db, admin) = (store.db.clone(), Sha256::digest(admin_password.as_bytes()).into());
         let service_tokens = ServiceTokens::new(db, world.clone(), identity, service_did);
-        Self { store, world, tokens, service_tokens, admin, moderation }
+        Self { store, world, tokens, oauth, service_tokens, admin, moderation }
     }
 
     /// Whether the password is the administrator's; takes the same time for
@@ -120,6 +127,23 @@ impl Callers {
                 (token.did, token.grant)
             }
         };
+        opens(&grant, &rule)?;
+        self.admitted(did, grant, &rule).await
+    }
+
+    /// The account behind the access token of an app, if what its owner agreed
+    /// to opens the method and the account stands as the method wants.
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub async fn app(
+        &self,
+        token: &str,
+        shown: &Shown<'_>,
+        access: Access,
+    ) -> Result<Actor, CallerError> {
+        let rule = access.rule().ok_or(TokenError::WrongScope)?;
+        let Bearer { did, grant } = self.oauth.bearer(token, shown).await?;
         opens(&grant, &rule)?;
         self.admitted(did, grant, &rule).await
     }

@@ -11,6 +11,7 @@ pub mod blobs;
 pub mod callers;
 pub mod check;
 pub mod crawlers;
+pub mod devices;
 pub mod directory;
 pub mod email_tokens;
 pub mod export;
@@ -20,6 +21,8 @@ pub mod identity;
 pub mod import;
 pub mod invites;
 pub mod keys;
+pub mod lexicons;
+pub mod oauth;
 pub mod outbox;
 pub mod passwords;
 pub mod preferences;
@@ -46,12 +49,15 @@ use accounts::Accounts;
 use app_passwords::AppPasswords;
 use blobs::Blobs;
 use callers::Callers;
+use devices::Devices;
 use email_tokens::EmailTokens;
 use export::Exports;
 use identity::Identity;
 use import::Imports;
 use invites::Invites;
 use keys::AccountKeys;
+use lexicons::Lexicons;
+use oauth::OAuth;
 use outbox::Outbox;
 use preferences::Preferences;
 use proxy::Proxy;
@@ -101,6 +107,12 @@ pub struct Services {
     pub email_tokens: Arc<EmailTokens>,
     /// Letters that wait to be sent.
     pub outbox: Arc<Outbox>,
+    /// Browsers, and who is signed in there.
+    pub devices: Devices,
+    /// Apps that act for accounts.
+    pub oauth: Arc<OAuth>,
+    /// Lexicons of others.
+    pub lexicons: Lexicons,
     /// Who calls.
     pub callers: Callers,
     /// How often somebody may do something.
@@ -109,6 +121,8 @@ pub struct Services {
     pub clients: ClientRules,
     /// What this server says about its operator.
     pub about: About,
+    /// How its pages look.
+    pub look: Look,
     /// How large the things are that clients may send.
     pub uploads: UploadLimits,
 }
@@ -149,6 +163,28 @@ pub struct About {
     pub privacy_policy_url: Option<String>,
     /// On what terms people may be here.
     pub terms_of_service_url: Option<String>,
+}
+
+/// How the pages of this server look; the operator's choice.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// What the server is called.
+    pub name: String,
+    /// The colour of buttons and links: red, green, blue.
+    pub color: Option<[u8; 3]>,
+    /// A picture beside the name.
+    pub logo: Option<Logo>,
+    /// Where people find help.
+    pub support_url: Option<String>,
+}
+
+/// A picture that stands for the server.
+#[derive(Debug, Clone)]
+pub struct Logo {
+    /// Its bytes.
+    pub bytes: bytes::Bytes,
+    /// What they are.
+    pub media_type: String,
 }
 
 /// What this server is called, inside and outside.

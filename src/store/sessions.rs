@@ -9,7 +9,9 @@ use crate::atproto::Moment;
 use super::{
     AccountId, Batch, Db, StoreError,
     batch::Unmet,
+    devices,
     engine::{BadColumn, Row, Sql},
+    oauth,
 };
 
 /// A refresh token that may be used.
@@ -114,9 +116,12 @@ pub fn delete_of_app_password(batch: &mut Batch, account: AccountId, name: &str)
 
 static DELETE_OF_ACCOUNT: Sql = Sql::new("DELETE FROM sessions WHERE account_id = $1");
 
-/// Ends all logins of an account.
+/// Ends all logins of an account: of passwords, of apps, in browsers.
 pub fn delete_of_account(batch: &mut Batch, account: AccountId) {
     batch.add(DELETE_OF_ACCOUNT.bind(account));
+    oauth::sessions::delete_of_account(batch, account);
+    oauth::requests::delete_of_account(batch, account);
+    devices::sign_out_everywhere(batch, account);
 }
 
 static DELETE_EXPIRED: Sql = Sql::new("DELETE FROM sessions WHERE expires_at < $1");

@@ -2,12 +2,14 @@
 
 pub mod accounts;
 pub mod blobs;
+pub mod branding;
 pub mod contact;
 pub mod database;
 pub mod identity;
 pub mod limits;
 pub mod log;
 pub mod mail;
+pub mod oauth;
 pub mod outbound;
 pub mod proxy;
 pub mod secrets;

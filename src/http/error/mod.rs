@@ -9,6 +9,7 @@ mod accounts;
 mod directory;
 mod email;
 mod identity;
+mod oauth;
 mod proxy;
 mod repos;
 mod server;
@@ -21,10 +22,11 @@ use std::fmt::Display;
 use std::io::ErrorKind;
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 pub use directory::DirectoryReply;
+pub use oauth::{OAuthReply, description_of, name_of};
 pub use proxy::Retold;
 
 /// An error as a client sees it.
@@ -33,6 +35,8 @@ pub struct XrpcError {
     status: StatusCode,
     name: Cow<'static, str>,
     message: Cow<'static, str>,
+    /// What the client has to show instead, for `WWW-Authenticate`.
+    challenge: Option<HeaderValue>,
 }
 
 impl XrpcError {
@@ -42,7 +46,13 @@ impl XrpcError {
         name: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, name: name.into(), message: message.into() }
+        Self { status, name: name.into(), message: message.into(), challenge: None }
+    }
+
+    /// Says how the client has to show who it is. What cannot stand in a header
+    /// is left out.
+    pub fn with_challenge(self, challenge: &str) -> Self {
+        Self { challenge: HeaderValue::from_str(challenge).ok(), ..self }
     }
 
     /// 400 with the general name `InvalidRequest`.
@@ -126,6 +136,10 @@ struct Body<'a> {
 impl IntoResponse for XrpcError {
     fn into_response(self) -> Response {
         let body = Body { error: &self.name, message: &self.message };
-        (self.status, axum::Json(body)).into_response()
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
 }

@@ -79,6 +79,7 @@ impl From<MissingScope> for XrpcError {
 impl From<CallerError> for XrpcError {
     fn from(error: CallerError) -> Self {
         match error {
+            CallerError::OAuth(error) => error.into(),
             CallerError::MissingScope(error) => error.into(),
             CallerError::NotForApps => Self::forbidden("Forbidden", error.to_string()),
             CallerError::Token(error) => error.into(),

@@ -7,6 +7,7 @@
 //!
 //! Spec: <https://atproto.com/specs/xrpc#authentication>
 
+mod credentials;
 mod error;
 pub mod tokens;
 
@@ -15,14 +16,12 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::Value;
-use subtle::ConstantTimeEq;
 
 use super::Host;
 use super::accounts::find_named;
-use super::app_passwords;
 use super::grants::{Actor, Grant};
 use super::identity::{Freshness, Identity};
-use super::passwords::{self, Passwords, Verdict};
+use super::passwords::{self, Passwords};
 use crate::atproto::Moment;
 use crate::atproto::syntax::{Did, Handle, INVALID_HANDLE};
 use crate::store::accounts::{self, Account, Status};
@@ -256,44 +255,6 @@ impl Sessions {
 
     async fn find(&self, identifier: &str) -> Result<Option<Account>, StoreError> {
         find_named(&self.store.db, identifier).await
-    }
-
-    /// What the password is of this account: its own, an app password, or none.
-    async fn credential(
-        &self,
-        account: &Account,
-        password: &str,
-    ) -> Result<Option<Credential>, SessionError> {
-        match self.passwords.verify(password, &account.password_hash).await? {
-            Verdict::Wrong => self.app_credential(account, password).await,
-            Verdict::Right => Ok(Some(Credential { grant: Grant::Full, app_password: None })),
-            Verdict::RightButOld => {
-                let mut batch = Batch::new();
-                let hash = self.passwords.hash(password).await?;
-                accounts::update_password(&mut batch, account.id, &hash);
-                self.store.db.run(batch).await?;
-                Ok(Some(Credential { grant: Grant::Full, app_password: None }))
-            }
-        }
-    }
-
-    async fn app_credential(
-        &self,
-        account: &Account,
-        password: &str,
-    ) -> Result<Option<Credential>, SessionError> {
-        let stored = crate::store::app_passwords::list(&self.store.db, account.id).await?;
-        let mut hashes = vec![app_passwords::hash(&account.did, password)];
-        if stored.iter().any(|app| app_passwords::is_official(&app.password_hash)) {
-            let salt = app_passwords::official_salt(&account.did);
-            hashes.push(self.passwords.scrypt(password, &salt).await?);
-        }
-        let fits = |known: &str| {
-            let equal = |hash: &String| bool::from(hash.as_bytes().ct_eq(known.as_bytes()));
-            hashes.iter().any(equal)
-        };
-        let found = stored.into_iter().find(|app| fits(&app.password_hash));
-        Ok(found.map(|app| Credential { grant: grant_of(app.power), app_password: Some(app.name) }))
     }
 
     /// The session of an account that was taken down: without a row, so that

@@ -35,6 +35,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reserved handles",
         text: include_str!("../../../migrations/0005_reserved_handles.sql"),
     },
+    Migration {
+        number: 6,
+        name: "oauth",
+        text: include_str!("../../../migrations/0006_oauth.sql"),
+    },
 ];
 
 /// One step of the schema.

@@ -12,6 +12,10 @@ use serde_json::Value;
 /// Names that any method may answer with, besides those of its lexicon.
 static GENERAL_ERRORS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     vec![
+        "use_dpop_nonce",
+        "invalid_token",
+        "invalid_dpop_proof",
+        "ScopeMissingError",
         "AccountDeactivated",
         "AccountNotFound",
         "AccountTakedown",

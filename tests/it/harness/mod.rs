@@ -1,6 +1,8 @@
 //! A town to test in: one server, a directory of identities, and its people.
 
 mod answer;
+pub mod app;
+pub mod browser;
 mod client;
 mod engine;
 mod personas;
@@ -11,6 +13,7 @@ pub mod service;
 mod town;
 
 pub use answer::Answer;
+pub use app::Granted;
 pub use client::{Body, Client};
 pub use engine::Engine;
 pub use personas::{Owner, Written};
