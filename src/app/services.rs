@@ -20,6 +20,7 @@ use crate::service::lexicons::Lexicons;
 use crate::service::oauth::permission_sets::PermissionSets;
 use crate::service::oauth::{OAuth, OAuthParts};
 use crate::service::outbox::Outbox;
+use crate::service::packages::Packages;
 use crate::service::passwords::Passwords;
 use crate::service::preferences::Preferences;
 use crate::service::proxy::{KnownService, Proxy, ProxyLimits, ProxySettings};
@@ -60,7 +61,11 @@ impl Wiring<'_> {
         let (sequencer, feed) =
             Sequencer::open(store.db.clone(), world.clock.clone(), settings, stop).await?;
         let clock = world.clock.clone();
+        let exports = Exports::new(repos.clone(), store.db.clone(), clock.clone(), tasks.clone());
+        let exports = Arc::new(exports);
+        let spool_folder = config.server.data_directory.join("exports");
         let services = Services {
+            packages: Packages::new(store.clone(), world.clone(), exports.clone(), spool_folder),
             proxy: Proxy::new(
                 store.db.clone(),
                 world.clone(),
@@ -68,7 +73,7 @@ impl Wiring<'_> {
                 service_auth.clone(),
                 proxy_settings(config),
             ),
-            exports: Exports::new(repos.clone(), store.db.clone(), clock.clone(), tasks.clone()),
+            exports,
             app_passwords: AppPasswords::new(store.clone(), world.clone()),
             invites: Invites::new(store.clone(), world.clone(), host.clone(), earning(config)),
             preferences: Preferences::new(store.clone(), world.clone()),

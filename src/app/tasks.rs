@@ -82,7 +82,21 @@ pub(super) fn start(config: &Config, services: &Arc<Services>, feed: EventFeed, 
         async move { Ok(services.identity.delete_old_documents().await?) }
     });
     start_for_accounts(config, services, tasks);
+    start_for_apps(services, tasks);
     start_for_mail(services, tasks);
+}
+
+fn start_for_apps(services: &Arc<Services>, tasks: &Tasks) {
+    let all = services.clone();
+    tasks.every("forget what apps asked for and had", DELETE_ENDED_EVERY, move || {
+        let services = all.clone();
+        async move { Ok(services.oauth.delete_expired().await?) }
+    });
+    let all = services.clone();
+    tasks.every("forget browsers that are not used", DELETE_ENDED_EVERY, move || {
+        let services = all.clone();
+        async move { Ok(services.devices.delete_unused().await?) }
+    });
 }
 
 fn start_for_mail(services: &Arc<Services>, tasks: &Tasks) {

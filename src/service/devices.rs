@@ -92,6 +92,37 @@ pub enum Fresh {
     No,
 }
 
+/// What a browser is, by what it calls itself: `Firefox, Linux`. For people to
+/// recognise it by; anything can call itself anything.
+pub fn kind_of(user_agent: &str) -> &str {
+    const KINDS: [(&str, &str, &str); 16] = [
+        ("Edg/", "Windows", "Edge, Windows"),
+        ("Edg/", "", "Edge"),
+        ("Firefox/", "Android", "Firefox, Android"),
+        ("Firefox/", "Windows", "Firefox, Windows"),
+        ("Firefox/", "Macintosh", "Firefox, Mac"),
+        ("Firefox/", "", "Firefox, Linux"),
+        ("FxiOS/", "", "Firefox, iPhone"),
+        ("CriOS/", "", "Chrome, iPhone"),
+        ("Chrome/", "Android", "Chrome, Android"),
+        ("Chrome/", "Windows", "Chrome, Windows"),
+        ("Chrome/", "Macintosh", "Chrome, Mac"),
+        ("Chrome/", "", "Chrome, Linux"),
+        ("Safari/", "iPhone", "Safari, iPhone"),
+        ("Safari/", "iPad", "Safari, iPad"),
+        ("Safari/", "", "Safari, Mac"),
+        ("", "", ""),
+    ];
+    let fits = |(browser, system, _): &&(&str, &str, &str)| {
+        user_agent.contains(browser) && user_agent.contains(system)
+    };
+    match KINDS.iter().find(fits) {
+        Some((_, _, kind)) if !kind.is_empty() => kind,
+        _ if user_agent.is_empty() => "?",
+        _ => user_agent,
+    }
+}
+
 impl Devices {
     /// Makes the service.
     pub fn new(store: Store, world: World, vault: Vault) -> Self {

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod lexicons;
 pub mod oauth;
 pub mod outbox;
+pub mod packages;
 pub mod passwords;
 pub mod preferences;
 pub mod proxy;
@@ -59,6 +60,7 @@ use keys::AccountKeys;
 use lexicons::Lexicons;
 use oauth::OAuth;
 use outbox::Outbox;
+use packages::Packages;
 use preferences::Preferences;
 use proxy::Proxy;
 use rates::Rates;
@@ -92,7 +94,9 @@ pub struct Services {
     /// The event stream.
     pub sequencer: Sequencer,
     /// Repositories and blocks as archives.
-    pub exports: Exports,
+    pub exports: Arc<Exports>,
+    /// Everything somebody has, as one archive.
+    pub packages: Packages,
     /// Accounts: created, resting, in use.
     pub accounts: Accounts,
     /// Sessions of passwords.

@@ -24,6 +24,7 @@
 #[macro_use]
 mod harness;
 
+mod account_pages;
 mod actor_preferences;
 mod admin;
 mod admin_invites;

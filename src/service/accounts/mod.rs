@@ -44,7 +44,7 @@ pub use journal::{DEAD_AFTER, UndoError};
 pub use moderation::{Decision, Decisions, ModerationError, Subject, SubjectStatus};
 pub use named::find_named;
 pub use plc_operations::{Changes, PlcOperationError};
-pub use recovery::ResetError;
+pub use recovery::{PasswordChangeError, ResetError};
 pub use rotation::{Rotation, RotationError};
 pub use sign_up::{CreateError, SignUp, checked_email};
 pub use standing::{AccountStatus, IdentityFault, StandingError};

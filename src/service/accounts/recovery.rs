@@ -5,7 +5,8 @@
 
 use super::Accounts;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
-use crate::service::passwords::{self, PasswordError};
+use crate::service::passwords::{self, PasswordError, Verdict};
+use crate::store::accounts::Account;
 use crate::store::{Batch, RunError, StoreError, Unmet, accounts, emails, sessions};
 
 /// Why a password was not set.
@@ -20,6 +21,23 @@ pub enum ResetError {
     /// Passwords cannot be hashed now.
     #[error(transparent)]
     Password(#[from] PasswordError),
+}
+
+/// Why a password stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordChangeError {
+    /// The present one is another.
+    #[error("the present password is wrong")]
+    Wrong,
+    /// The new one is empty or too long.
+    #[error("a password of 1 to {} characters is required", passwords::NEW_CHARS_MAX)]
+    Length,
+    /// Passwords cannot be hashed now.
+    #[error(transparent)]
+    Busy(#[from] PasswordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<StoreError> for ResetError {
@@ -62,6 +80,36 @@ impl Accounts {
             Err(RunError::Unmet(Unmet::AccountMissing)) => Err(EmailTokenError::Invalid.into()),
             Err(error) => Err(EmailTokenError::from(error).into()),
         }
+    }
+
+    /// Sets a new password for somebody who knows the present one. All sessions
+    /// end, and all codes.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError`]; then nothing has changed.
+    pub async fn change_password(
+        &self,
+        account: &Account,
+        present: &str,
+        new: &str,
+    ) -> Result<(), PasswordChangeError> {
+        if new.is_empty() || new.chars().count() > passwords::NEW_CHARS_MAX {
+            return Err(PasswordChangeError::Length);
+        }
+        if present.chars().count() > passwords::CHARS_MAX
+            || self.passwords.verify(present, &account.password_hash).await? == Verdict::Wrong
+        {
+            return Err(PasswordChangeError::Wrong);
+        }
+        let hash = self.passwords.hash(new).await?;
+        let mut batch = Batch::new();
+        accounts::update_password(&mut batch, account.id, &hash);
+        sessions::delete_of_account(&mut batch, account.id);
+        self.email_tokens.revoke_all(&mut batch, account.id);
+        self.store.db.run(batch).await.map_err(|error| match error {
+            RunError::Unmet(_) => PasswordChangeError::Wrong,
+            RunError::Store(error) => PasswordChangeError::Store(error),
+        })
     }
 
     async fn send_reset_code(&self, email: &str) -> Result<(), StoreError> {

@@ -21,8 +21,10 @@ mod tokens;
 
 use crate::atproto::Moment;
 use crate::store::accounts::{Account, Status};
+use crate::store::oauth::sessions::{self, Session};
+use crate::store::oauth::{consents, requests as requests_stored};
 use crate::store::vault::Vault;
-use crate::store::{Batch, Store};
+use crate::store::{AccountId, Batch, Store, StoreError};
 use crate::world::World;
 
 use super::Host;
@@ -91,6 +93,32 @@ impl OAuth {
         &self.host.public_url
     }
 
+    /// The sessions of apps that act for an account, the last used first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sessions_of(&self, account: AccountId) -> Result<Vec<Session>, StoreError> {
+        let now = self.now();
+        let all = sessions::list_of_account(&self.store.db, account).await?;
+        Ok(all.into_iter().filter(|one| now < one.refresh_until.min(one.expires_at)).collect())
+    }
+
+    /// Ends a session of an app that acts for this account, and forgets what the
+    /// account has agreed to for it; one that is not there has ended already.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_session(&self, account: AccountId, id: &str) -> Result<(), OAuthError> {
+        let found = sessions::find(&self.store.db, id).await?;
+        let Some(session) = found.filter(|session| session.account == account) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        sessions::delete(&mut batch, id);
+        consents::delete(&mut batch, account, &session.client_id);
+        Ok(self.store.db.run(batch).await?)
+    }
+
     /// Forgets requests and sessions that are over.
     ///
     /// # Errors
@@ -98,8 +126,8 @@ impl OAuth {
     pub async fn delete_expired(&self) -> Result<(), OAuthError> {
         let now = self.now();
         let mut batch = Batch::new();
-        crate::store::oauth::requests::delete_expired(&mut batch, now);
-        crate::store::oauth::sessions::delete_expired(&mut batch, now);
+        requests_stored::delete_expired(&mut batch, now);
+        sessions::delete_expired(&mut batch, now);
         self.store.db.run(batch).await?;
         Ok(self.sets.delete_old().await?)
     }

@@ -162,6 +162,16 @@ impl Sessions {
         Ok(self.store.db.run(batch).await?)
     }
 
+    /// Ends every session of an account: of passwords, of apps, in browsers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_all(&self, account: AccountId) -> Result<(), SessionError> {
+        let mut batch = Batch::new();
+        sessions::delete_of_account(&mut batch, account);
+        Ok(self.store.db.run(batch).await?)
+    }
+
     /// The account whose session it is; none if it was taken down since.
     ///
     /// # Errors

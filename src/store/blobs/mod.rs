@@ -338,6 +338,15 @@ pub async fn count(db: &Db, account: AccountId) -> Result<BlobCounts, StoreError
     Ok(db.row(COUNT.bind(account), counts).await?.unwrap_or_default())
 }
 
+static TOTAL_BYTES: Sql =
+    Sql::new("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS {INT}) FROM blobs WHERE account_id = $1");
+
+/// Adds up the bytes of an account's blobs.
+pub async fn total_bytes(db: &Db, account: AccountId) -> Result<i64, StoreError> {
+    let total = |row: &Row<'_>| row.at(0);
+    Ok(db.row(TOTAL_BYTES.bind(account), total).await?.unwrap_or_default())
+}
+
 static REMOVE_OLD_BYTES: Sql = Sql::new(
     "INSERT INTO blob_removals (did, cid, requested_at)
      SELECT accounts.did, blobs.cid, $2

@@ -8,6 +8,8 @@
 mod consent;
 mod send_back;
 
+pub use consent::tell;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;

@@ -67,12 +67,6 @@ impl Words {
         self.message(name, Some(&values.collect()))
     }
 
-    /// A message with a number in it, which is called `count`.
-    pub fn count(&self, name: &str, count: u64) -> String {
-        let count = FluentValue::from(count);
-        self.message(name, Some(&[("count", count)].into_iter().collect()))
-    }
-
     fn read(language: &'static str, file: &str) -> Self {
         let id: LanguageIdentifier = language.parse().expect("the tags above are valid");
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
