@@ -12,11 +12,13 @@ use crate::service::callers::{CallerParts, Callers};
 use crate::service::devices::Devices;
 use crate::service::email_tokens::EmailTokens;
 use crate::service::export::Exports;
+use crate::service::factors::{FactorParts, Factors};
 use crate::service::identity::{Identity, IdentitySettings};
 use crate::service::import::{Admission, IMPORT_BYTES_MAX, ImportSettings, Imports};
 use crate::service::invites::{Earning, Invites};
 use crate::service::keys::AccountKeys;
 use crate::service::lexicons::Lexicons;
+use crate::service::lockouts::Lockouts;
 use crate::service::oauth::permission_sets::PermissionSets;
 use crate::service::oauth::{OAuth, OAuthParts};
 use crate::service::outbox::Outbox;
@@ -52,7 +54,8 @@ impl Wiring<'_> {
         let ground = Ground::lay(config, &keyring, &vault, (world, store));
         let lexicons = Lexicons::new(ground.world.clone(), ground.identity.clone());
         let oauth = ground.oauth(config, &keyring, &vault, &lexicons);
-        let People { accounts, sessions, callers } = ground.people(config, &keyring, &oauth);
+        let People { accounts, sessions, callers, factors } =
+            ground.people(config, (&keyring, &vault), &oauth);
         let Ground { store, world, host, identity, keys, repos, email_tokens, outbox } = ground;
         let (db, own_did) = (store.db.clone(), host.service_did.clone());
         let service_auth = ServiceAuth::new(db, keys.clone(), world.clone(), own_did);
@@ -81,6 +84,7 @@ impl Wiring<'_> {
             sessions,
             callers,
             devices: Devices::new(store.clone(), world.clone(), vault),
+            factors,
             oauth,
             lexicons,
             email_tokens,
@@ -133,6 +137,7 @@ struct People {
     accounts: Accounts,
     sessions: Arc<Sessions>,
     callers: Callers,
+    factors: Arc<Factors>,
 }
 
 impl Ground {
@@ -182,10 +187,16 @@ impl Ground {
         Arc::new(OAuth::new(parts, keyring.jwt_secret.reveal().as_bytes()))
     }
 
-    fn people(&self, config: &Config, keyring: &Keyring, oauth: &Arc<OAuth>) -> People {
+    fn people(
+        &self,
+        config: &Config,
+        (keyring, vault): (&Keyring, &Vault),
+        oauth: &Arc<OAuth>,
+    ) -> People {
         let tokens =
             Tokens::new(keyring.jwt_secret.reveal().as_bytes(), self.host.service_did.clone());
         let passwords = Passwords::new(self.world.entropy.clone());
+        let (factors, lockouts) = self.factors(vault);
         let parts = SessionParts {
             store: self.store.clone(),
             world: self.world.clone(),
@@ -193,6 +204,8 @@ impl Ground {
             identity: self.identity.clone(),
             passwords: passwords.clone(),
             tokens: tokens.clone(),
+            factors: factors.clone(),
+            lockouts,
         };
         let login_time_min = config.accounts.login_time_min;
         let sessions = Arc::new(Sessions::new(parts, SessionSettings { login_time_min }));
@@ -207,6 +220,7 @@ impl Ground {
             sessions: sessions.clone(),
             email_tokens: self.email_tokens.clone(),
             outbox: self.outbox.clone(),
+            factors: factors.clone(),
         };
         let accounts = Accounts::new(parts, account_settings(config));
         let parts = CallerParts {
@@ -219,7 +233,20 @@ impl Ground {
             moderation: config.services.moderation.as_ref().map(|service| service.did.clone()),
         };
         let callers = Callers::new(parts, keyring.admin_password.reveal());
-        People { accounts, sessions, callers }
+        People { accounts, sessions, callers, factors }
+    }
+
+    fn factors(&self, vault: &Vault) -> (Arc<Factors>, Arc<Lockouts>) {
+        let lockouts = Arc::new(Lockouts::new(self.world.clock.clone()));
+        let parts = FactorParts {
+            store: self.store.clone(),
+            world: self.world.clone(),
+            vault: vault.clone(),
+            email_tokens: self.email_tokens.clone(),
+            outbox: self.outbox.clone(),
+            lockouts: lockouts.clone(),
+        };
+        (Arc::new(Factors::new(parts)), lockouts)
     }
 }
 

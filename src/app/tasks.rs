@@ -95,7 +95,10 @@ fn start_for_apps(services: &Arc<Services>, tasks: &Tasks) {
     let all = services.clone();
     tasks.every("forget browsers that are not used", DELETE_ENDED_EVERY, move || {
         let services = all.clone();
-        async move { Ok(services.devices.delete_unused().await?) }
+        async move {
+            services.factors.delete_expired().await?;
+            Ok(services.devices.delete_unused().await?)
+        }
     });
 }
 

@@ -134,6 +134,13 @@ pub fn hash(did: &Did, password: &str) -> String {
     format!("{HASH_PREFIX}{}", HEXLOWER.encode(&digest))
 }
 
+/// Whether a password has the form of app passwords: four groups of four.
+pub fn is_plausible(password: &str) -> bool {
+    let mut groups = 0;
+    let fits = |group: &str| group.len() == GROUP_CHARS && group.is_ascii();
+    password.split('-').inspect(|_| groups += 1).all(fits) && groups == RANDOM_CHARS / GROUP_CHARS
+}
+
 /// Whether a stored hash is one of the official server's.
 pub fn is_official(stored: &str) -> bool {
     !stored.starts_with(HASH_PREFIX)

@@ -15,6 +15,7 @@ pub mod devices;
 pub mod directory;
 pub mod email_tokens;
 pub mod export;
+pub mod factors;
 pub mod grants;
 pub mod hosting;
 pub mod identity;
@@ -22,6 +23,7 @@ pub mod import;
 pub mod invites;
 pub mod keys;
 pub mod lexicons;
+pub mod lockouts;
 pub mod oauth;
 pub mod outbox;
 pub mod packages;
@@ -53,6 +55,7 @@ use callers::Callers;
 use devices::Devices;
 use email_tokens::EmailTokens;
 use export::Exports;
+use factors::Factors;
 use identity::Identity;
 use import::Imports;
 use invites::Invites;
@@ -113,6 +116,8 @@ pub struct Services {
     pub outbox: Arc<Outbox>,
     /// Browsers, and who is signed in there.
     pub devices: Devices,
+    /// What is shown beside a password.
+    pub factors: Arc<Factors>,
     /// Apps that act for accounts.
     pub oauth: Arc<OAuth>,
     /// Lexicons of others.

@@ -35,6 +35,9 @@ pub enum Unmet {
     /// The session ended, or has already been continued by another token.
     #[error("the session was continued or ended by someone else")]
     SessionMoved,
+    /// The code of an authenticator app or the recovery code was used before.
+    #[error("the second factor was used before")]
+    FactorUsed,
     /// The app's request was ended, opened elsewhere, or agreed to already.
     #[error("the request of the app was moved on or ended by someone else")]
     RequestMoved,

@@ -25,16 +25,19 @@ pub enum Purpose {
     DeleteAccount,
     /// To have an operation of the account's DID signed.
     PlcOperation,
+    /// To sign in, beside the password.
+    SignIn,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ConfirmEmail,
         Self::UpdateEmail,
         Self::ResetPassword,
         Self::DeleteAccount,
         Self::PlcOperation,
+        Self::SignIn,
     ];
 
     /// The purpose of this name.
@@ -50,6 +53,7 @@ impl Purpose {
             Self::ResetPassword => "reset_password",
             Self::DeleteAccount => "delete_account",
             Self::PlcOperation => "plc_operation",
+            Self::SignIn => "sign_in",
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod emails;
 pub mod engine;
 mod error;
 pub mod events;
+pub mod factors;
 pub mod heads;
 pub mod intents;
 pub mod invites;

@@ -11,7 +11,7 @@ use super::{
     batch::Unmet,
     devices,
     engine::{BadColumn, Row, Sql},
-    oauth,
+    factors, oauth,
 };
 
 /// A refresh token that may be used.
@@ -122,6 +122,8 @@ pub fn delete_of_account(batch: &mut Batch, account: AccountId) {
     oauth::sessions::delete_of_account(batch, account);
     oauth::requests::delete_of_account(batch, account);
     devices::sign_out_everywhere(batch, account);
+    factors::delete_trusts(batch, account);
+    factors::delete_begun_of_account(batch, account);
 }
 
 static DELETE_EXPIRED: Sql = Sql::new("DELETE FROM sessions WHERE expires_at < $1");

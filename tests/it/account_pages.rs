@@ -11,11 +11,12 @@ use crate::harness::browser::Browser;
 
 const SCOPE: &str = "atproto transition:generic";
 /// Every page of an account.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/account",
     "/account/handle",
     "/account/email",
     "/account/password",
+    "/account/security",
     "/account/app-passwords",
     "/account/apps",
     "/account/devices",

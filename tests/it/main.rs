@@ -33,6 +33,7 @@ mod consistency;
 mod crash;
 mod dev;
 mod directory;
+mod factors;
 mod identity;
 mod identity_keys;
 mod identity_operations;

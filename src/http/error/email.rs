@@ -21,10 +21,11 @@ impl From<EmailError> for XrpcError {
             EmailError::Missing => Self::named("AccountNotFound", error.to_string()),
             EmailError::OtherAddress => Self::named("InvalidEmail", error.to_string()),
             EmailError::TokenRequired => Self::named("TokenRequired", error.to_string()),
-            EmailError::NoRecipient | EmailError::Unsupported | EmailError::AuthFactor => {
+            EmailError::NoRecipient | EmailError::Unsupported => {
                 Self::invalid_request(error.to_string())
             }
             EmailError::Token(error) => error.into(),
+            EmailError::Factor(error) => error.into(),
             EmailError::Store(error) => error.into(),
         }
     }

@@ -37,6 +37,8 @@ pub struct XrpcError {
     message: Cow<'static, str>,
     /// What the client has to show instead, for `WWW-Authenticate`.
     challenge: Option<HeaderValue>,
+    /// Seconds after which it is worth trying again.
+    retry_after: Option<u64>,
 }
 
 impl XrpcError {
@@ -46,13 +48,24 @@ impl XrpcError {
         name: impl Into<Cow<'static, str>>,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, name: name.into(), message: message.into(), challenge: None }
+        Self {
+            status,
+            name: name.into(),
+            message: message.into(),
+            challenge: None,
+            retry_after: None,
+        }
     }
 
     /// Says how the client has to show who it is. What cannot stand in a header
     /// is left out.
     pub fn with_challenge(self, challenge: &str) -> Self {
         Self { challenge: HeaderValue::from_str(challenge).ok(), ..self }
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    pub fn with_retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// 400 with the general name `InvalidRequest`.
@@ -139,6 +152,9 @@ impl IntoResponse for XrpcError {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

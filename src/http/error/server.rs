@@ -7,9 +7,11 @@ use super::XrpcError;
 use crate::service::accounts::{CreateError, StandingError};
 use crate::service::app_passwords::AppPasswordError;
 use crate::service::callers::CallerError;
+use crate::service::factors::FactorError;
 use crate::service::grants::MissingScope;
 use crate::service::invites::InviteError;
 use crate::service::keys::ReserveError;
+use crate::service::lockouts::Locked;
 use crate::service::passwords::PasswordError;
 use crate::service::preferences::PreferenceError;
 use crate::service::rates::Exhausted;
@@ -112,11 +114,39 @@ impl From<SessionError> for XrpcError {
             SessionError::Wrong | SessionError::PasswordTooLong => {
                 Self::unauthorized("AuthenticationRequired", error.to_string())
             }
+            SessionError::Locked(locked) => locked.into(),
+            SessionError::Factor(error) => error.into(),
             SessionError::TakenDown => Self::unauthorized("AccountTakedown", error.to_string()),
             SessionError::Revoked => Self::named("ExpiredToken", error.to_string()),
             SessionError::Token(error) => error.into(),
             SessionError::Password(error) => error.into(),
             SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Locked> for XrpcError {
+    fn from(error: Locked) -> Self {
+        let (text, seconds) = (error.to_string(), error.0.as_secs() + 1);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", text)
+            .with_retry_after(seconds)
+    }
+}
+
+impl From<FactorError> for XrpcError {
+    fn from(error: FactorError) -> Self {
+        let text = error.to_string();
+        match error {
+            // The name by which apps know to ask for the code.
+            FactorError::Missing => Self::unauthorized("AuthFactorTokenRequired", text),
+            FactorError::Wrong => Self::named("InvalidToken", text),
+            FactorError::Expired => Self::named("ExpiredToken", text),
+            FactorError::Locked(locked) => locked.into(),
+            FactorError::Exists | FactorError::EmailUnconfirmed | FactorError::MailOff => {
+                Self::invalid_request(text)
+            }
+            FactorError::Vault(error) => Self::internal(error),
+            FactorError::Store(error) => error.into(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Accounts;
 use super::sign_up::checked_email;
 use crate::atproto::syntax::Did;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
+use crate::service::factors::FactorError;
 use crate::service::grants::Actor;
 use crate::store::accounts::{self, Account};
 use crate::store::{Batch, RunError, StoreError, Unmet, emails};
@@ -31,9 +32,9 @@ pub enum EmailError {
     /// The address is confirmed, and changing it takes a code.
     #[error("confirmation token required")]
     TokenRequired,
-    /// Codes at log-in were asked for.
-    #[error("This server does not ask for a code at log-in")]
-    AuthFactor,
+    /// Codes at log-in cannot be had.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
     /// The code does not help, or cannot be sent.
     #[error(transparent)]
     Token(#[from] EmailTokenError),
@@ -67,6 +68,17 @@ pub struct EmailUpdate<'u> {
     pub email: &'u str,
     /// The code, if one was sent.
     pub code: Option<&'u str>,
+    /// Whether codes are mailed at log-in from now on; as before, if nothing is said.
+    pub factor: Option<EmailFactor>,
+}
+
+/// Whether codes are mailed at log-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmailFactor {
+    /// At each one.
+    On,
+    /// Never.
+    Off,
 }
 
 impl Accounts {
@@ -133,6 +145,10 @@ impl Accounts {
     ) -> Result<(), EmailError> {
         let email = checked_email(Some(update.email)).map_err(|_| EmailError::Unsupported)?;
         let account = self.with_email(actor).await?;
+        // To be safer takes no code: whoever has the session has lost nothing.
+        if email == account.email && update.factor == Some(EmailFactor::On) {
+            return Ok(self.factors.add_email(&account).await?);
+        }
         let mut batch = Batch::new();
         if account.email_confirmed_at.is_some() {
             let code = update.code.ok_or(EmailError::TokenRequired)?;
@@ -141,11 +157,16 @@ impl Accounts {
         }
         self.email_tokens.revoke_all(&mut batch, account.id);
         emails::update(&mut batch, &account, &email);
+        let factor_ends = update.factor == Some(EmailFactor::Off) || email != account.email;
         if email != account.email {
             self.outbox.put_email_changed(&mut batch, &account);
         }
         self.store.db.run(batch).await?;
         self.outbox.wake();
+        // Nobody has shown yet that they read the new address.
+        if factor_ends && self.factors.enrolled(account.id).await?.email_since.is_some() {
+            self.factors.remove_email(&account).await?;
+        }
         Ok(())
     }
 

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use super::Host;
 use super::email_tokens::EmailTokens;
+use super::factors::Factors;
 use super::identity::Identity;
 use super::keys::AccountKeys;
 use super::outbox::Outbox;
@@ -39,7 +40,7 @@ pub use administration::AdministrationError;
 pub use announce::AnnounceError;
 pub use create::Created;
 pub use delete::DeleteError;
-pub use email::{EmailError, EmailUpdate, UpdateCode, Written};
+pub use email::{EmailError, EmailFactor, EmailUpdate, UpdateCode, Written};
 pub use journal::{DEAD_AFTER, UndoError};
 pub use moderation::{Decision, Decisions, ModerationError, Subject, SubjectStatus};
 pub use named::find_named;
@@ -61,6 +62,7 @@ pub struct Accounts {
     sessions: Arc<Sessions>,
     email_tokens: Arc<EmailTokens>,
     outbox: Arc<Outbox>,
+    factors: Arc<Factors>,
     settings: AccountSettings,
 }
 
@@ -86,6 +88,8 @@ pub struct AccountParts {
     pub email_tokens: Arc<EmailTokens>,
     /// Letters without codes.
     pub outbox: Arc<Outbox>,
+    /// What is shown beside a password.
+    pub factors: Arc<Factors>,
 }
 
 /// Who may come; the operator's choice.
@@ -113,7 +117,7 @@ impl Accounts {
     /// Makes the service.
     pub fn new(parts: AccountParts, settings: AccountSettings) -> Self {
         let AccountParts { store, world, host, identity, keys, repos, .. } = parts;
-        let AccountParts { passwords, sessions, email_tokens, outbox, .. } = parts;
+        let AccountParts { passwords, sessions, email_tokens, outbox, factors, .. } = parts;
         Self {
             store,
             world,
@@ -125,6 +129,7 @@ impl Accounts {
             sessions,
             email_tokens,
             outbox,
+            factors,
             settings,
         }
     }

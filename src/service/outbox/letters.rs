@@ -8,6 +8,33 @@ use crate::atproto::syntax::Handle;
 use crate::store::email_tokens::Purpose;
 use crate::world::mail::{Letter, Sender};
 
+/// What has changed about the safety of an account.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'n> {
+    /// Somebody signed in in a browser that was not known.
+    NewDevice {
+        /// What it is.
+        device: &'n str,
+        /// Where it is.
+        address: &'n str,
+    },
+    /// A second factor is needed from now on.
+    FactorAdded {
+        /// Which one, in words.
+        factor: &'n str,
+    },
+    /// It is needed no longer.
+    FactorRemoved {
+        /// Which one, in words.
+        factor: &'n str,
+    },
+    /// A recovery code is gone.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: usize,
+    },
+}
+
 /// The letter that carries a code.
 pub(super) fn code(to: &str, handle: &Handle, purpose: Purpose, code: &str) -> Letter {
     let name = handle.as_str();
@@ -32,10 +59,14 @@ pub(super) fn code(to: &str, handle: &Handle, purpose: Purpose, code: &str) -> L
             "PLC Update Operation Requested",
             format!("To change the identity of the account @{name}, enter this code:"),
         ),
+        Purpose::SignIn => {
+            ("Sign in code", format!("To sign in to the account @{name}, enter this code:"))
+        }
     };
     let warning = match purpose {
         Purpose::DeleteAccount => "Deletion cannot be undone. ",
         Purpose::PlcOperation => "Whoever has it can take the account over. ",
+        Purpose::SignIn => "Somebody has entered your password. ",
         _ => "",
     };
     let last = format!(
@@ -55,6 +86,33 @@ pub(super) fn email_changed(to: &str, handle: &Handle) -> Letter {
     );
     let last = "If you did not change it, write to the operator of the server at once.";
     written(to, "Email Address Changed", &[Paragraph::Text(&first), Paragraph::Text(last)])
+}
+
+/// The notice that something about the safety of an account has changed.
+pub(super) fn notice(to: &str, handle: &Handle, notice: &Notice<'_>) -> Letter {
+    let name = handle.as_str();
+    let (subject, first) = match notice {
+        Notice::NewDevice { device, address } => (
+            "New Sign-In",
+            format!("Somebody has signed in to the account @{name} with {device}, from {address}."),
+        ),
+        Notice::FactorAdded { factor } => (
+            "Sign-In Security Changed",
+            format!("From now on, signing in to the account @{name} also takes {factor}."),
+        ),
+        Notice::FactorRemoved { factor } => (
+            "Sign-In Security Changed",
+            format!("From now on, signing in to the account @{name} no longer takes {factor}."),
+        ),
+        Notice::RecoveryCodeUsed { left } => (
+            "Recovery Code Used",
+            format!(
+                "A recovery code was used to sign in to the account @{name}. {left} of them are left."
+            ),
+        ),
+    };
+    let last = "If it was not you, set a new password and sign out all devices at once.";
+    written(to, subject, &[Paragraph::Text(&first), Paragraph::Text(last)])
 }
 
 /// A letter in the words of the operator or a moderator, whose tools write

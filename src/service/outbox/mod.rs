@@ -20,6 +20,8 @@ use crate::store::outbox::{self, Claimed, NewLetter};
 use crate::store::vault::Vault;
 use crate::store::{AccountId, Batch, Db, RunError, StoreError};
 use crate::world::World;
+use letters::Notice;
+
 use crate::world::mail::{Letter, MailError, SEND_TIME_MAX, Sender};
 
 /// Letters that are being sent at once; each is one connection to the relay.
@@ -113,6 +115,15 @@ impl Outbox {
         self.take_back_codes(batch, account.id);
         if self.delivers(Sender::Accounts) {
             let letter = letters::email_changed(&account.email, &account.handle);
+            self.put(batch, &self.lasting(account.id, NOTICE), &letter);
+        }
+    }
+
+    /// Adds the notice that something about the safety of `account` has changed; to
+    /// an address that its owner has shown to read, since it tells where they are.
+    pub fn put_notice(&self, batch: &mut Batch, account: &Account, notice: &Notice<'_>) {
+        if account.email_confirmed_at.is_some() && self.delivers(Sender::Accounts) {
+            let letter = letters::notice(&account.email, &account.handle, notice);
             self.put(batch, &self.lasting(account.id, NOTICE), &letter);
         }
     }

@@ -1,6 +1,8 @@
 //! Why there is no session.
 
 use super::tokens::TokenError;
+use crate::service::factors::FactorError;
+use crate::service::lockouts::Locked;
 use crate::service::passwords::PasswordError;
 use crate::store::{RunError, StoreError};
 
@@ -13,6 +15,12 @@ pub enum SessionError {
     /// Longer than any password.
     #[error("Password too long. Consider resetting your password.")]
     PasswordTooLong,
+    /// Too many tries; the password was not looked at.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+    /// The second factor is missing, or not right.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
     /// The operator took the account down.
     #[error("Account has been taken down")]
     TakenDown,

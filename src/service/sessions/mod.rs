@@ -19,8 +19,10 @@ use serde_json::Value;
 
 use super::Host;
 use super::accounts::find_named;
+use super::factors::{FactorError, Factors, Wanted};
 use super::grants::{Actor, Grant};
 use super::identity::{Freshness, Identity};
+use super::lockouts::Lockouts;
 use super::passwords::{self, Passwords};
 use crate::atproto::Moment;
 use crate::atproto::syntax::{Did, Handle, INVALID_HANDLE};
@@ -29,6 +31,7 @@ use crate::store::app_passwords::Power;
 use crate::store::sessions::{self, Session};
 use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet, nonces};
 use crate::world::World;
+pub use credentials::{Place, Proof};
 pub use error::SessionError;
 use tokens::{AccessToken, Expiry, REFRESH_MS, RefreshToken, TokenError, Tokens};
 
@@ -55,6 +58,8 @@ pub struct Sessions {
     identity: Arc<Identity>,
     passwords: Passwords,
     tokens: Tokens,
+    factors: Arc<Factors>,
+    lockouts: Arc<Lockouts>,
     settings: SessionSettings,
 }
 
@@ -64,6 +69,10 @@ pub struct Login {
     pub identifier: String,
     /// The account's password, or one of its app passwords.
     pub password: String,
+    /// The code beside the password, if one was given.
+    pub factor_code: Option<String>,
+    /// Where they are, as far as it is known.
+    pub address: String,
     /// What is wanted of an account that was taken down.
     pub if_taken_down: IfTakenDown,
 }
@@ -116,13 +125,18 @@ pub struct SessionParts {
     pub passwords: Passwords,
     /// For making and reading tokens.
     pub tokens: Tokens,
+    /// What is shown beside a password.
+    pub factors: Arc<Factors>,
+    /// Who has tried too often.
+    pub lockouts: Arc<Lockouts>,
 }
 
 impl Sessions {
     /// Makes the service.
     pub fn new(parts: SessionParts, settings: SessionSettings) -> Self {
-        let SessionParts { store, world, host, identity, passwords, tokens } = parts;
-        Self { store, world, host, identity, passwords, tokens, settings }
+        let SessionParts { store, world, host, identity, passwords, tokens, .. } = parts;
+        let (factors, lockouts) = (parts.factors, parts.lockouts);
+        Self { store, world, host, identity, passwords, tokens, factors, lockouts, settings }
     }
 
     /// Opens a session, in a time that does not depend on why it failed.
@@ -248,11 +262,16 @@ impl Sessions {
             return Err(SessionError::PasswordTooLong);
         }
         let Some(account) = self.find(&login.identifier).await? else {
-            self.passwords.verify_nobody(&login.password).await?;
-            return Err(SessionError::Wrong);
+            let Login { identifier, password, address, .. } = login;
+            return Err(self.nobody(&Proof { identifier, password, address, device: "" }).await);
         };
-        let credential =
-            self.credential(&account, &login.password).await?.ok_or(SessionError::Wrong)?;
+        let known = self.known(account.id, Place::Address(&login.address)).await?;
+        let from = (&*login.address, known);
+        let credential = self.credential(&account, &login.password, from).await?;
+        let credential = credential.ok_or(SessionError::Wrong)?;
+        if credential.grant == Grant::Full {
+            self.check_factor(&account, login).await?;
+        }
         if is_barred(&account) {
             return self.open_barred(account, &credential, login.if_taken_down);
         }
@@ -261,6 +280,20 @@ impl Sessions {
         sessions::insert(&mut batch, &session);
         self.store.db.run(batch).await?;
         Ok(Opened { account, tokens })
+    }
+
+    /// Asks for the second factor, where the account has one; one that is mailed is
+    /// mailed when it is missing.
+    async fn check_factor(&self, account: &Account, login: &Login) -> Result<(), SessionError> {
+        let wanted = self.factors.wanted(account.id).await?;
+        match login.factor_code.as_deref().map(str::trim).filter(|code| !code.is_empty()) {
+            _ if wanted == Wanted::Nothing => Ok(()),
+            Some(code) => Ok(self.factors.check(account, (wanted, code), &login.address).await?),
+            None => {
+                self.factors.send_code(account, wanted).await?;
+                Err(FactorError::Missing.into())
+            }
+        }
     }
 
     async fn find(&self, identifier: &str) -> Result<Option<Account>, StoreError> {

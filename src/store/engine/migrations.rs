@@ -40,6 +40,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "oauth",
         text: include_str!("../../../migrations/0006_oauth.sql"),
     },
+    Migration {
+        number: 7,
+        name: "factors",
+        text: include_str!("../../../migrations/0007_factors.sql"),
+    },
 ];
 
 /// One step of the schema.

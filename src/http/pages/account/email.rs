@@ -50,7 +50,7 @@ pub async fn change(State(app): State<App>, sent: Submission) -> Response {
         return first;
     }
     let email = sent.field("email").unwrap_or_default();
-    let update = EmailUpdate { email, code: sent.field("code") };
+    let update = EmailUpdate { email, code: sent.field("code"), factor: None };
     let outcome = app.accounts.update_email(&resident.actor(), &update).await;
     answer(&app, resident, outcome, "email-changed").await
 }
@@ -93,7 +93,7 @@ pub fn told(words: &Words, error: EmailError) -> Result<String, Failure> {
         EmailError::Token(EmailTokenError::Store(error)) | EmailError::Store(error) => {
             return Err(error.into());
         }
-        EmailError::Missing | EmailError::NoRecipient | EmailError::AuthFactor => {
+        EmailError::Missing | EmailError::NoRecipient | EmailError::Factor(_) => {
             return Err(Failure::Internal);
         }
     })

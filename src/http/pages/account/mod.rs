@@ -14,6 +14,7 @@ mod overview;
 mod password;
 mod repository;
 mod resident;
+mod security;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -32,6 +33,12 @@ pub fn router() -> Router<App> {
         .route("/account/email/code", post(email::send_code))
         .route("/account/email/change", post(email::change))
         .route("/account/password", get(password::show).post(password::change))
+        .route("/account/security", get(security::show))
+        .route("/account/security/totp", post(security::begin_totp))
+        .route("/account/security/totp/confirm", post(security::confirm_totp))
+        .route("/account/security/totp/remove", post(security::remove_totp))
+        .route("/account/security/email", post(security::set_email))
+        .route("/account/security/codes", post(security::new_codes))
         .route("/account/app-passwords", get(app_passwords::show).post(app_passwords::create))
         .route("/account/app-passwords/revoke", post(app_passwords::revoke))
         .route("/account/apps", get(apps::show))
@@ -59,6 +66,7 @@ fn navigation(resident: &Resident, here: &str) -> Markup {
         ("handle", words.say("handle")),
         ("email", words.say("email")),
         ("password", words.say("password")),
+        ("security", words.say("security")),
         ("app-passwords", words.say("app-passwords")),
         ("apps", words.say("apps")),
         ("devices", words.say("devices")),

@@ -6,16 +6,18 @@ use http::StatusCode;
 use maud::html;
 
 use super::{Field, fault};
-use crate::http::App;
 use crate::http::pages::failure::Failure;
 use crate::http::pages::journey::Journey;
 use crate::http::pages::page::Page;
 use crate::http::pages::visitor::{Sender, Visitor};
 use crate::http::pages::words::Words;
-use crate::service::devices::Keep;
+use crate::http::{App, XrpcError};
+use crate::service::devices::{Keep, kind_of};
+use crate::service::factors::{FactorError, Wanted};
 use crate::service::passwords::PasswordError;
 use crate::service::rates::Bucket;
-use crate::service::sessions::SessionError;
+use crate::service::sessions::{Proof, SessionError};
+use crate::store::accounts::Account;
 
 /// A page on which somebody signs in.
 pub struct SignInPage<'p> {
@@ -103,8 +105,9 @@ pub async fn sign_in(State(app): State<App>, mut sender: Sender) -> Response {
         Ok(account) => {
             let keep = if sender.field("keep").is_some() { Keep::Yes } else { Keep::No };
             let visitor = &mut sender.visitor;
-            match visitor.sign_in(&app, account.id, keep).await {
-                Ok(()) => visitor.go(&app, &journey.end(account.did.as_str())).await,
+            match asks_for_code(&app, visitor, &account, keep).await {
+                Ok(true) => visitor.go(&app, &journey.link(super::code::PATH)).await,
+                Ok(false) => enter(&app, visitor, (&account, keep), &journey).await,
                 Err(failure) => failure.into_page(&app, visitor.words),
             }
         }
@@ -120,6 +123,53 @@ pub async fn sign_in(State(app): State<App>, mut sender: Sender) -> Response {
         }
         Err(Refusal::Failed(failure)) => failure.into_page(&app, sender.visitor.words),
     }
+}
+
+/// Whether a code is to be shown, too. Then the sign-in is noted as begun, and
+/// what is mailed is mailed.
+async fn asks_for_code(
+    app: &App,
+    visitor: &Visitor,
+    account: &Account,
+    keep: Keep,
+) -> Result<bool, Failure> {
+    let (device, wanted) = (&visitor.browser.device.id, app.factors.wanted(account.id).await?);
+    if wanted == Wanted::Nothing || app.factors.is_trusted(device, account.id).await? {
+        return Ok(false);
+    }
+    let kept_at = (keep == Keep::Yes).then(|| app.world.clock.now());
+    let begun = app.factors.begin_sign_in(device, account.id, kept_at).await;
+    begun.map_err(XrpcError::from)?;
+    // Where no mail leaves, recovery codes are still good.
+    match app.factors.send_code(account, wanted).await {
+        Ok(()) | Err(FactorError::MailOff) => Ok(true),
+        Err(error) => Err(XrpcError::from(error).into()),
+    }
+}
+
+/// Lets somebody in who has shown everything, and tells them if it is from a
+/// browser that was not known.
+pub async fn enter(
+    app: &App,
+    visitor: &mut Visitor,
+    (account, keep): (&Account, Keep),
+    journey: &Journey,
+) -> Response {
+    let known = match app.devices.of_account(account.id).await {
+        Ok(known) => known,
+        Err(error) => return Failure::from(error).into_page(app, visitor.words),
+    };
+    let device = visitor.browser.device.clone();
+    if let Err(failure) = visitor.sign_in(app, account.id, keep).await {
+        return failure.into_page(app, visitor.words);
+    }
+    if !known.iter().any(|(known, _)| known.id == device.id) {
+        let kind = kind_of(&device.user_agent);
+        if let Err(error) = app.factors.tell_of_device(account, kind, &device.address).await {
+            return Failure::from(XrpcError::from(error)).into_page(app, visitor.words);
+        }
+    }
+    visitor.go(app, &journey.end(account.did.as_str())).await
 }
 
 /// `/account/sign-out`: signs one of those who are signed in here out.
@@ -147,7 +197,7 @@ enum Refusal {
     Failed(Failure),
 }
 
-async fn prove(app: &App, sender: &Sender) -> Result<crate::store::accounts::Account, Refusal> {
+async fn prove(app: &App, sender: &Sender) -> Result<Account, Refusal> {
     let (visitor, words) = (&sender.visitor, sender.visitor.words);
     let identifier = sender.field("identifier").unwrap_or_default().trim().to_owned();
     let identifier = identifier.trim_start_matches('@').to_owned();
@@ -156,10 +206,15 @@ async fn prove(app: &App, sender: &Sender) -> Result<crate::store::accounts::Acc
     if visitor.meter.spend(Bucket::LogIn, &subject, 1).is_err() {
         return Err(Refusal::Told(StatusCode::TOO_MANY_REQUESTS, words.say("too-many-tries")));
     }
-    match app.sessions.prove(&identifier, password).await {
+    let (device, address) = (&*visitor.browser.device.id, visitor.meter.address());
+    let proof = Proof { identifier: &identifier, password, device, address };
+    match app.sessions.prove(&proof).await {
         Ok(account) => Ok(account),
         Err(SessionError::Wrong | SessionError::PasswordTooLong) => {
             Err(Refusal::Told(StatusCode::UNAUTHORIZED, words.say("wrong-password")))
+        }
+        Err(SessionError::Locked(_)) => {
+            Err(Refusal::Told(StatusCode::TOO_MANY_REQUESTS, words.say("too-many-tries")))
         }
         Err(SessionError::TakenDown) => {
             Err(Refusal::Told(StatusCode::FORBIDDEN, words.say("account-taken-down")))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::auth::Auth;
 use crate::http::input::Input;
 use crate::http::{Answer, App, XrpcError};
-use crate::service::accounts::{EmailError, EmailUpdate, UpdateCode};
+use crate::service::accounts::{EmailFactor, EmailUpdate, UpdateCode};
 use crate::service::email_tokens::Purpose;
 
 /// Input of `confirmEmail`.
@@ -29,8 +29,7 @@ pub struct Prepared {
 #[serde(rename_all = "camelCase")]
 pub struct Update {
     email: String,
-    #[serde(default)]
-    email_auth_factor: bool,
+    email_auth_factor: Option<bool>,
     token: Option<String>,
 }
 
@@ -57,19 +56,18 @@ pub async fn request_email_update(State(app): State<App>, Auth(actor): Auth) -> 
     Ok(Json(Prepared { token_required: code == UpdateCode::Required }))
 }
 
-/// `com.atproto.server.updateEmail`: another address.
-///
-/// Codes at log-in do not exist here, and nobody shall believe that they have
-/// them: to ask for them is refused, to ask for none is what everybody has.
+/// `com.atproto.server.updateEmail`: another address, or a code at each log-in,
+/// or no longer.
 pub async fn update_email(
     State(app): State<App>,
     Auth(actor): Auth,
     Input(update): Input<Update>,
 ) -> Result<(), XrpcError> {
-    if update.email_auth_factor {
-        return Err(EmailError::AuthFactor.into());
-    }
-    let update = EmailUpdate { email: &update.email, code: update.token.as_deref() };
+    let factor = update.email_auth_factor.map(|wanted| match wanted {
+        true => EmailFactor::On,
+        false => EmailFactor::Off,
+    });
+    let update = EmailUpdate { email: &update.email, code: update.token.as_deref(), factor };
     Ok(app.accounts.update_email(&actor, &update).await?)
 }
 

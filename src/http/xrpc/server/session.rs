@@ -22,6 +22,7 @@ use crate::store::accounts::Account;
 pub struct Credentials {
     identifier: String,
     password: String,
+    auth_factor_token: Option<String>,
     #[serde(default)]
     allow_takendown: bool,
 }
@@ -71,12 +72,14 @@ pub async fn create_session(
         true => IfTakenDown::Admit,
         false => IfTakenDown::Refuse,
     };
-    let Credentials { identifier, password, .. } = credentials;
+    let Credentials { identifier, password, auth_factor_token, .. } = credentials;
     // By both, so that nobody can lock out somebody else.
     let subject = format!("{} {}", meter.address(), identifier.trim().to_lowercase());
     meter.spend(Bucket::LogIn, &subject, 1)?;
-    let opened = app.sessions.open(&Login { identifier, password, if_taken_down }).await?;
-    Ok(Json(session(&app, opened).await))
+    let (factor_code, address) = (auth_factor_token, meter.address().to_owned());
+    let login = Login { identifier, password, factor_code, address, if_taken_down };
+    let opened = app.sessions.open(&login).await?;
+    Ok(Json(session(&app, opened).await?))
 }
 
 /// `com.atproto.server.refreshSession`: the next pair of tokens.
@@ -85,7 +88,7 @@ pub async fn refresh_session(
     RefreshToken(token): RefreshToken,
 ) -> Answer<Session> {
     let opened = app.sessions.renew(&token).await?;
-    Ok(Json(session(&app, opened).await))
+    Ok(Json(session(&app, opened).await?))
 }
 
 /// `com.atproto.server.deleteSession`: logs out.
@@ -100,33 +103,34 @@ pub async fn delete_session(
 pub async fn get_session(State(app): State<App>, Auth(actor): Auth) -> Answer<Whose> {
     let account = app.sessions.read(&actor).await?;
     let not_found = || XrpcError::invalid_request("Could not find user info for account");
-    let mut whose = whose(&app, account.ok_or_else(not_found)?).await;
+    let mut whose = whose(&app, account.ok_or_else(not_found)?).await?;
     let (attribute, action) = (AccountAttribute::Email, AccountAction::Read);
     let need = Need::Account(AccountPermission { attribute, action });
     whose.email = whose.email.filter(|_| actor.grant.permits(&need).is_ok());
     Ok(Json(whose))
 }
 
-async fn session(app: &App, opened: Opened) -> Session {
-    Session {
+async fn session(app: &App, opened: Opened) -> Result<Session, XrpcError> {
+    Ok(Session {
         access_jwt: opened.tokens.access,
         refresh_jwt: opened.tokens.refresh,
-        whose: whose(app, opened.account).await,
-    }
+        whose: whose(app, opened.account).await?,
+    })
 }
 
-async fn whose(app: &App, account: Account) -> Whose {
+async fn whose(app: &App, account: Account) -> Result<Whose, XrpcError> {
     let standing = status_of(&account);
-    Whose {
+    let factors = app.factors.enrolled(account.id).await?;
+    Ok(Whose {
         did_doc: app.sessions.document(&account.did).await,
         handle: app.sessions.shown_handle(&account).await,
         did: account.did,
         email: Some(Email {
             email: account.email,
             email_confirmed: account.email_confirmed_at.is_some(),
-            email_auth_factor: false,
+            email_auth_factor: factors.email_since.is_some(),
         }),
         active: standing.is_active(),
         status: standing.word(),
-    }
+    })
 }
