@@ -26,9 +26,6 @@ use crate::service::tasks::Tasks;
 use crate::store::{BlobBytes, Db, DbSettings, Location, Store, StoreError};
 use crate::world::{Network, World, WorldSettings};
 
-/// Where name servers listen.
-const DNS_PORT: u16 = 53;
-
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
@@ -168,9 +165,9 @@ impl Offline {
 
 /// Returns the world that `config` describes.
 pub fn world(config: &Config) -> World {
-    let nameservers = config.identity.nameservers.iter();
     World::real(&WorldSettings {
-        nameservers: nameservers.map(|ip| SocketAddr::new(*ip, DNS_PORT)).collect(),
+        nameservers: config.identity.nameservers.clone(),
+        authorities: config.outbound.authorities.clone(),
         network: match config.outbound.address_guard {
             true => Network::Internet,
             false => Network::Local,

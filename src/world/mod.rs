@@ -18,6 +18,8 @@ pub use clock::Clock;
 pub use dns::Dns;
 pub use entropy::Entropy;
 pub use http::{HttpError, Outbound};
+
+use http::Authorities;
 pub use mail::{Letter, Mail, MailSettings};
 
 /// Everything outside this process that it may ask; cheap to clone.
@@ -52,6 +54,8 @@ pub struct WorldSettings {
     pub nameservers: Vec<SocketAddr>,
     /// Where addresses given by strangers may lie.
     pub network: Network,
+    /// Certificate authorities that are trusted beside the public ones.
+    pub authorities: Authorities,
     /// How mail is sent.
     pub mail: MailSettings,
 }
@@ -63,7 +67,7 @@ impl World {
         Self {
             clock: Clock::system(),
             entropy: Entropy::system(),
-            http: Outbound::new(dns.clone(), settings.network),
+            http: Outbound::new(dns.clone(), settings.network, &settings.authorities),
             dns,
             mail: Mail::new(&settings.mail),
         }

@@ -41,6 +41,19 @@ impl ClientId {
     /// [`InvalidClientId`].
     // spec: oauth#clients
     pub fn parse(text: &str) -> Result<Self, InvalidClientId> {
+        let id = Self::parse_in_development(text)?;
+        match &id {
+            Self::Address(url) if url.port().is_some() => Err(InvalidClientId("must have no port")),
+            _ => Ok(id),
+        }
+    }
+
+    /// Reads the name of a client where programs are developed: its document may be
+    /// at any port.
+    ///
+    /// # Errors
+    /// [`InvalidClientId`].
+    pub fn parse_in_development(text: &str) -> Result<Self, InvalidClientId> {
         if text.len() > ID_CHARS_MAX {
             return Err(InvalidClientId("is too long"));
         }
@@ -100,8 +113,8 @@ fn address(text: &str) -> Result<Url, &'static str> {
         Some(Host::Domain(name)) if name.contains('.') && !name.ends_with('.') => {}
         _ => return Err("must name a public host, not an address"),
     }
-    if url.port().is_some() || text.contains(":443") {
-        return Err("must have no port");
+    if text.contains(":443") && url.port().is_none() {
+        return Err("must not spell out the usual port");
     }
     if url.path() == "/" || url.path().ends_with('/') {
         return Err("must have a path that does not end in a slash");

@@ -1,12 +1,15 @@
 //! `[identity]`: DIDs and handles, here and in the network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use url::Url;
 
 use crate::atproto::crypto::PublicKey;
 use crate::config::parsed::{HandleDomain, Parsed};
 use crate::config::reader::Reader;
+
+/// Where name servers listen.
+const DNS_PORT: u16 = 53;
 
 /// Section `[identity]`.
 #[derive(Clone, Debug)]
@@ -16,7 +19,7 @@ pub struct IdentityConfig {
     /// Suffixes under which accounts may take a handle, with their dots.
     pub handle_domains: Vec<String>,
     /// Name servers to ask instead of the system's; none for the system's.
-    pub nameservers: Vec<IpAddr>,
+    pub nameservers: Vec<SocketAddr>,
     /// A key of the operator that may repair every new account's identity.
     pub recovery_did_key: Option<RecoveryKey>,
 }
@@ -35,6 +38,25 @@ impl Parsed for RecoveryKey {
     }
 }
 
+/// A name server: an address, with a port where it is not the usual one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Nameserver(SocketAddr);
+
+impl Parsed for Nameserver {
+    const WANTED: &'static str = "an IP address, with a port or without";
+    fn parse(text: &str) -> Option<Self> {
+        let plain = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
+        plain.or_else(|_| text.parse()).ok().map(Self)
+    }
+    fn show(&self) -> String {
+        let Self(address) = self;
+        match address.port() {
+            DNS_PORT => crate::config::parsed::quoted(&address.ip().to_string()),
+            _ => crate::config::parsed::quoted(&address.to_string()),
+        }
+    }
+}
+
 impl IdentityConfig {
     pub(in crate::config) fn read(reader: &mut Reader, hostname: &str) -> Self {
         let mut section = reader.section("identity");
@@ -50,7 +72,11 @@ impl IdentityConfig {
                 .into_iter()
                 .map(|HandleDomain(domain)| domain)
                 .collect(),
-            nameservers: section.list("nameservers", Vec::new()),
+            nameservers: section
+                .list("nameservers", Vec::new())
+                .into_iter()
+                .map(|Nameserver(address)| address)
+                .collect(),
             recovery_did_key: section.optional("recovery_did_key"),
         }
     }

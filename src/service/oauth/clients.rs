@@ -18,7 +18,7 @@ use super::OAuthError;
 use crate::atproto::Moment;
 use crate::atproto::oauth::client::{Client, KeySource};
 use crate::atproto::oauth::{ClientId, Jwks};
-use crate::world::World;
+use crate::world::{Network, World};
 
 /// How long a document or a set of keys is good.
 const GOOD: Duration = Duration::from_secs(10 * 60);
@@ -75,7 +75,11 @@ impl Clients {
     /// # Errors
     /// [`OAuthError::Metadata`], with what is wrong.
     pub async fn find(&self, text: &str) -> Result<Client, OAuthError> {
-        let id = ClientId::parse(text).map_err(|error| OAuthError::Metadata(error.to_string()))?;
+        let id = match self.world.http.network() {
+            Network::Internet => ClientId::parse(text),
+            Network::Local => ClientId::parse_in_development(text),
+        };
+        let id = id.map_err(|error| OAuthError::Metadata(error.to_string()))?;
         match &id {
             ClientId::Localhost { redirect_uris, scope } => {
                 Ok(Client::of_localhost(text, &id, redirect_uris, scope)?)

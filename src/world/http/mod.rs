@@ -11,6 +11,7 @@
 //! Neither door follows redirects by itself, keeps cookies, decodes bodies or
 //! goes through a proxy. Every answer has a size limit and a deadline.
 
+mod authorities;
 mod body;
 mod fake;
 mod guard;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use url::Url;
 
+pub use authorities::Authorities;
 pub use body::{AnswerBody, RequestBody};
 pub use guard::{Refused, is_public};
 
@@ -102,11 +104,11 @@ pub enum HttpError {
 
 impl Outbound {
     /// Returns the real doors; names behind the guard are resolved by `dns`.
-    pub fn new(dns: Dns, network: Network) -> Self {
+    pub fn new(dns: Dns, network: Network, authorities: &Authorities) -> Self {
         Self(Arc::new(Doors {
             network,
-            trusted: client(None),
-            guarded: client(Some(Checked { dns, network })),
+            trusted: client(None, authorities),
+            guarded: client(Some(Checked { dns, network }), authorities),
             lanes: moka::sync::Cache::new(HOSTS_COUNTED_MAX),
             fake: None,
         }))
@@ -117,8 +119,8 @@ impl Outbound {
     pub fn fake(network: Network) -> Self {
         Self(Arc::new(Doors {
             network,
-            trusted: client(None),
-            guarded: client(None),
+            trusted: client(None, &Authorities::default()),
+            guarded: client(None, &Authorities::default()),
             lanes: moka::sync::Cache::new(HOSTS_COUNTED_MAX),
             fake: Some(FakeNet::default()),
         }))

@@ -10,9 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::{
-    Answer, AnswerBody, CONNECT_TIMEOUT, Door, FETCH_SIZE_MAX, FETCH_TIMEOUT, GUARDED_PER_HOST_MAX,
-    HttpError, IDLE_TIMEOUT, Outbound, Refused, Request, RequestBody, Streamed,
-    TRUSTED_PER_HOST_MAX, USER_AGENT,
+    Answer, AnswerBody, Authorities, CONNECT_TIMEOUT, Door, FETCH_SIZE_MAX, FETCH_TIMEOUT,
+    GUARDED_PER_HOST_MAX, HttpError, IDLE_TIMEOUT, Outbound, Refused, Request, RequestBody,
+    Streamed, TRUSTED_PER_HOST_MAX, USER_AGENT,
     body::Progress,
     fake::Way,
     guard::{self, Checked},
@@ -254,9 +254,9 @@ pub(super) fn failure(error: reqwest::Error) -> HttpError {
 }
 
 /// Builds one door's client.
-pub(super) fn client(checked: Option<Checked>) -> reqwest::Client {
+pub(super) fn client(checked: Option<Checked>, authorities: &Authorities) -> reqwest::Client {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls())
+        .tls_backend_preconfigured(tls(authorities))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -269,8 +269,10 @@ pub(super) fn client(checked: Option<Checked>) -> reqwest::Client {
     builder.build().expect("constant settings and a finished TLS configuration build a client")
 }
 
-fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+fn tls(authorities: &Authorities) -> rustls::ClientConfig {
+    let mut roots =
+        rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    authorities.add_to(&mut roots);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -54,7 +54,7 @@ async fn a_name_that_leads_inside_is_refused_and_nobody_is_connected_to() {
     let port = listener.local_addr().expect("an address").port();
     let dns = Dns::fake();
     dns.set_addresses("evil.example", &[IpAddr::from([127, 0, 0, 1])]);
-    let outbound = Outbound::new(dns.clone(), Network::Internet);
+    let outbound = Outbound::new(dns.clone(), Network::Internet, &Authorities::default());
     let evil = url(&format!("https://evil.example:{port}/"));
     let request = outbound.guarded(evil).expect("nothing to see in the URL");
     let refused = request.fetch().await.expect_err("refused");
@@ -71,7 +71,7 @@ async fn a_name_that_leads_inside_is_refused_and_nobody_is_connected_to() {
 async fn a_developers_guard_lets_this_machine_through() {
     let (address, served) =
         serve_once("\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let outbound = Outbound::new(Dns::fake(), Network::Local);
+    let outbound = Outbound::new(Dns::fake(), Network::Local, &Authorities::default());
     let request = outbound.guarded(url(&format!("http://{address}/"))).expect("let through");
     let (answer, _) = tokio::join!(request.fetch(), served);
     assert_eq!(answer.expect("an answer").body, "ok");

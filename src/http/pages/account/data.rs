@@ -25,7 +25,7 @@ pub async fn show(State(app): State<App>, resident: Resident) -> Response {
                 li { (words.say("data-preferences")) }
                 li { (words.say("data-about")) }
             }
-            div.buttons { a.button href=(resident.link("/account/data/download")) download="" { (words.say("data-download")) } }
+            div.buttons { a.button href=(resident.link("/account/data/download")) { (words.say("data-download")) } }
             p.hint { (words.say("data-progress")) }
         }
         (moving(words, &app.host.public_url))

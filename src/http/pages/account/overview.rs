@@ -82,7 +82,7 @@ async fn usage(app: &App, account: &Account) -> Result<Usage, crate::store::Stor
     })
 }
 
-/// Widths of the chart.
+/// Units of the chart's width.
 const WIDTH: u64 = 300;
 
 /// Three bars, each with its number beside it.
@@ -103,7 +103,7 @@ fn chart(words: &Words, usage: &Usage) -> Markup {
                 @for (name, count, told) in rows {
                     tr {
                         th scope="row" { (name) }
-                        td { svg width=(WIDTH) height="14" viewBox=(format!("0 0 {WIDTH} 14")) aria-hidden="true" {
+                        td { svg.chart preserveAspectRatio="none" viewBox=(format!("0 0 {WIDTH} 14")) aria-hidden="true" {
                             rect.bar x="0" y="2" width=(bar(count)) height="10" rx="3" {}
                         } }
                         td { (told) }

@@ -74,7 +74,7 @@ pub async fn page(
             p.hint { (words.say("consent-later")) }
             div.buttons.equal {
                 button type="submit" name="decision" value="deny" class="second" { (words.say("deny")) }
-                button type="submit" name="decision" value=(ALLOW) { (words.say("allow")) }
+                button type="submit" name="decision" value=(ALLOW) class="second" { (words.say("allow")) }
             }
         }
         p.small { a href=(journey.link("/account/sign-in")) { (words.say("another-account")) } }

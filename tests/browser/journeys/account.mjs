@@ -1,0 +1,107 @@
+// Somebody signs up, looks at every page of their account, sets an authenticator
+// app up and signs in with it; on a phone and on a desktop, in two languages.
+
+import assert from 'node:assert/strict'
+
+import { openBrowser, signIn, totp } from '../pages.mjs'
+
+export const title = 'an account, in a browser'
+
+const PLACES = [
+  'handle', 'email', 'password', 'security', 'app-passwords', 'apps', 'devices', 'repository', 'data', 'leave',
+]
+const WAYS = [
+  { screen: 'desktop', language: 'en' },
+  { screen: 'phone', language: 'en', dark: true },
+  { screen: 'desktop', language: 'de', dark: true },
+  { screen: 'phone', language: 'de' },
+]
+
+export async function run({ service, chromium }) {
+  for (const [at, way] of WAYS.entries()) {
+    const browser = await openBrowser(chromium, service, way)
+    await journey(browser, `person${at}`)
+    await browser.close()
+  }
+}
+
+async function journey({ page, look }, name) {
+  const person = { handle: `${name}.test`, password: `the password of ${name}` }
+  await page.goto('/account/sign-in')
+  await look('sign-in')
+  await page.goto('/account/reset-password')
+  await look('reset-password')
+  await page.goto('/account/reset-password/code')
+  await look('reset-password-code')
+  await page.goto('/account/sign-up')
+  await look('sign-up')
+  await page.fill('input[name=name]', 'a b')
+  await page.fill('input[name=email]', `${name}@example.com`)
+  await page.fill('input[name=password]', person.password)
+  await page.click('form[action="/account/sign-up"] button[type=submit]')
+  await page.waitForSelector('[role=alert]')
+  await look('sign-up-refused')
+  await page.fill('input[name=name]', name)
+  await page.fill('input[name=password]', person.password)
+  await page.click('form[action="/account/sign-up"] button[type=submit]')
+  await page.waitForURL('**/account')
+  await look('account')
+  for (const place of PLACES) {
+    await page.goto(`/account/${place}`)
+    await look(place)
+  }
+  await page.goto('/account/handle?check=example.com')
+  await look('handle-own')
+  await page.goto('/nowhere')
+  await look('not-found')
+  await keyboard(page)
+  await appPassword(page, look)
+  await secondFactor(page, look, person)
+  await download(page)
+}
+
+/** Whoever uses the keyboard skips the navigation and sees where they are. */
+async function keyboard(page) {
+  await page.goto('/account')
+  await page.keyboard.press('Tab')
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip')
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/account#main')
+}
+
+async function appPassword(page, look) {
+  await page.goto('/account/app-passwords')
+  await page.fill('input[name=name]', 'my phone')
+  await page.click('form[action="/account/app-passwords"] button[type=submit]')
+  assert.match(await page.textContent('pre'), /^[a-z2-7]{4}(-[a-z2-7]{4}){3}$/)
+  await look('app-password-made')
+}
+
+async function secondFactor(page, look, person) {
+  await page.goto('/account/security')
+  await page.click('form[action="/account/security/totp"] button')
+  await look('totp-setup')
+  const secret = await page.textContent('pre')
+  await page.fill('input[name=code]', totp(secret))
+  await page.click('form[action="/account/security/totp/confirm"] button')
+  await page.waitForSelector('[role=status]')
+  await look('totp-done')
+  await page.goto('/account')
+  await page.click('form[action="/account/sign-out"] button')
+  await page.waitForURL('**/account/sign-in')
+  await signIn(page, person)
+  await page.waitForURL('**/account/sign-in/code')
+  await look('sign-in-code')
+  await page.fill('input[name=code]', totp(secret, 1))
+  await page.click('form[action="/account/sign-in/code"] button')
+  await page.waitForURL('**/account')
+}
+
+async function download(page) {
+  await page.goto('/account/data')
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('a[href^="/account/data/download"]')])
+  const parts = []
+  for await (const part of await download.createReadStream()) parts.push(part)
+  const archive = Buffer.concat(parts)
+  assert.ok(archive.includes('repo.car') && archive.length % 512 === 0)
+}
