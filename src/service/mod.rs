@@ -27,6 +27,7 @@ pub mod lockouts;
 pub mod oauth;
 pub mod outbox;
 pub mod packages;
+pub mod passkeys;
 pub mod passwords;
 pub mod preferences;
 pub mod proxy;
@@ -64,6 +65,7 @@ use lexicons::Lexicons;
 use oauth::OAuth;
 use outbox::Outbox;
 use packages::Packages;
+use passkeys::Passkeys;
 use preferences::Preferences;
 use proxy::Proxy;
 use rates::Rates;
@@ -118,6 +120,8 @@ pub struct Services {
     pub devices: Devices,
     /// What is shown beside a password.
     pub factors: Arc<Factors>,
+    /// Keys in people's devices.
+    pub passkeys: Passkeys,
     /// Apps that act for accounts.
     pub oauth: Arc<OAuth>,
     /// Lexicons of others.

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod nonces;
 pub mod oauth;
 pub mod outbox;
+pub mod passkeys;
 pub mod permission_sets;
 pub mod plc_operations;
 pub mod preferences;

@@ -35,7 +35,6 @@ export async function openBrowser(chromium, service, { screen = 'desktop', langu
     viewport: SCREENS[screen],
     locale: language,
     colorScheme: dark ? 'dark' : 'light',
-    bypassCSP: true,
     ignoreHTTPSErrors: true,
     acceptDownloads: true,
   })

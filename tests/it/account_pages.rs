@@ -11,12 +11,13 @@ use crate::harness::browser::Browser;
 
 const SCOPE: &str = "atproto transition:generic";
 /// Every page of an account.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/account",
     "/account/handle",
     "/account/email",
     "/account/password",
     "/account/security",
+    "/account/passkeys",
     "/account/app-passwords",
     "/account/apps",
     "/account/devices",

@@ -234,4 +234,25 @@ on_both_engines! {
         town.world.clock.advance(HALF_MINUTE);
         log_in(town, &alice, Some(&totp(town, &secret))).await.ok();
     }
+
+    /// What is no passkey, or comes from another browser, opens nothing.
+    async fn what_is_no_passkey_opens_nothing(town) {
+        let alice = town.owner("alice").await;
+        let browser = town.browser();
+        let path = "/account/sign-in/passkey";
+        let page = browser.open(path).await;
+        assert!(page.says("data-passkey="), "{}", page.html);
+        for answer in ["", "{}", "[]", "<script>", &"a".repeat(10_000)] {
+            let refused = browser.submit(&page, path, &[("answer", answer)]).await;
+            assert!(refused.status == 401 && refused.says("This passkey is not right"), "{answer}");
+        }
+        assert_eq!(browser.open("/account").await.location(), "/account/sign-in");
+        let own = town.browser_of(&alice).await;
+        let page = own.open("/account/passkeys").await;
+        let asked = own.submit(&page, "/account/passkeys", &[]).await;
+        let fill = [("answer", "{}"), ("name", "x")];
+        let refused = own.submit(&asked, "/account/passkeys/add", &fill).await;
+        assert!(refused.status == 400 && refused.says("This passkey is not right"));
+        assert!(own.open("/account/passkeys").await.says("You have none."));
+    }
 }

@@ -14,6 +14,7 @@ use crate::http::App;
 
 const STYLE: &str = include_str!("style.css");
 const SUBMIT: &str = include_str!("submit.js");
+const PASSKEYS: &str = include_str!("passkeys.js");
 const ICON: &str = include_str!("favicon.svg");
 
 /// Where the style sheet is.
@@ -21,6 +22,10 @@ pub static STYLE_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/st
 
 /// Where the script is that sends a form by itself.
 pub static SUBMIT_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/submit.js", SUBMIT));
+
+/// Where the script for passkeys is.
+pub static PASSKEYS_PATH: LazyLock<String> =
+    LazyLock::new(|| versioned("/assets/passkeys.js", PASSKEYS));
 
 /// Where the operator's colour is.
 pub const LOOK_PATH: &str = "/assets/look.css";
@@ -31,6 +36,7 @@ pub fn router() -> Router<App> {
         .route("/assets/style.css", get(style))
         .route("/assets/look.css", get(look))
         .route("/assets/submit.js", get(submit))
+        .route("/assets/passkeys.js", get(passkeys))
         .route("/favicon.svg", get(icon))
         .route("/branding/logo", get(logo))
 }
@@ -54,6 +60,10 @@ async fn look(State(app): State<App>) -> Response {
 
 async fn submit() -> Response {
     file("text/javascript; charset=utf-8", SUBMIT.to_owned())
+}
+
+async fn passkeys() -> Response {
+    file("text/javascript; charset=utf-8", PASSKEYS.to_owned())
 }
 
 async fn icon() -> Response {

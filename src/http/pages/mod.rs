@@ -34,6 +34,10 @@ pub fn router() -> Router<App> {
         .route("/oauth/authorize", get(authorize::show).post(authorize::decide))
         .route("/account/sign-in", get(entrance::show_sign_in).post(entrance::sign_in))
         .route("/account/sign-in/code", get(entrance::show_code).post(entrance::check_code))
+        .route(
+            "/account/sign-in/passkey",
+            get(entrance::show_passkey).post(entrance::check_passkey),
+        )
         .route("/account/sign-up", get(entrance::show_sign_up).post(entrance::sign_up))
         .route("/account/sign-out", post(entrance::sign_out))
         .route("/account/reset-password", get(entrance::ask_for_code).post(entrance::request_code))

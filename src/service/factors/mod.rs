@@ -289,7 +289,11 @@ impl Factors {
         }
     }
 
-    async fn tell(&self, account: &Account, notice: &Notice<'_>) -> Result<(), FactorError> {
+    /// Tells an account's owner of a change.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tell(&self, account: &Account, notice: &Notice<'_>) -> Result<(), FactorError> {
         let mut batch = Batch::new();
         self.outbox.put_notice(&mut batch, account, notice);
         self.store.db.run(batch).await?;

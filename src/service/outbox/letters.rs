@@ -28,6 +28,16 @@ pub enum Notice<'n> {
         /// Which one, in words.
         factor: &'n str,
     },
+    /// A passkey opens the account from now on.
+    PasskeyAdded {
+        /// What its owner calls it.
+        name: &'n str,
+    },
+    /// It opens the account no longer.
+    PasskeyRemoved {
+        /// What its owner calls it.
+        name: &'n str,
+    },
     /// A recovery code is gone.
     RecoveryCodeUsed {
         /// How many are left.
@@ -103,6 +113,14 @@ pub(super) fn notice(to: &str, handle: &Handle, notice: &Notice<'_>) -> Letter {
         Notice::FactorRemoved { factor } => (
             "Sign-In Security Changed",
             format!("From now on, signing in to the account @{name} no longer takes {factor}."),
+        ),
+        Notice::PasskeyAdded { name: passkey } => (
+            "Sign-In Security Changed",
+            format!("The passkey \"{passkey}\" opens the account @{name} from now on."),
+        ),
+        Notice::PasskeyRemoved { name: passkey } => (
+            "Sign-In Security Changed",
+            format!("The passkey \"{passkey}\" opens the account @{name} no longer."),
         ),
         Notice::RecoveryCodeUsed { left } => (
             "Recovery Code Used",

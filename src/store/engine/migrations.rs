@@ -45,6 +45,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "factors",
         text: include_str!("../../../migrations/0007_factors.sql"),
     },
+    Migration {
+        number: 8,
+        name: "passkeys",
+        text: include_str!("../../../migrations/0008_passkeys.sql"),
+    },
 ];
 
 /// One step of the schema.

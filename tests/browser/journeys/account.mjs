@@ -8,7 +8,7 @@ import { openBrowser, signIn, totp } from '../pages.mjs'
 export const title = 'an account, in a browser'
 
 const PLACES = [
-  'handle', 'email', 'password', 'security', 'app-passwords', 'apps', 'devices', 'repository', 'data', 'leave',
+  'handle', 'email', 'password', 'security', 'passkeys', 'app-passwords', 'apps', 'devices', 'repository', 'data', 'leave',
 ]
 const WAYS = [
   { screen: 'desktop', language: 'en' },
@@ -58,6 +58,7 @@ async function journey({ page, look }, name) {
   await appPassword(page, look)
   await secondFactor(page, look, person)
   await download(page)
+  await passkey(page, look)
 }
 
 /** Whoever uses the keyboard skips the navigation and sees where they are. */
@@ -104,4 +105,33 @@ async function download(page) {
   for await (const part of await download.createReadStream()) parts.push(part)
   const archive = Buffer.concat(parts)
   assert.ok(archive.includes('repo.car') && archive.length % 512 === 0)
+}
+
+/** A key in the device opens the account, with nothing else. */
+async function passkey(page, look) {
+  const device = await page.context().newCDPSession(page)
+  await device.send('WebAuthn.enable')
+  const options = {
+    protocol: 'ctap2', transport: 'internal', hasResidentKey: true,
+    hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
+  }
+  await device.send('WebAuthn.addVirtualAuthenticator', { options })
+  await page.goto('/account/passkeys')
+  await page.click('form[action="/account/passkeys"] button')
+  await look('passkey-add')
+  await page.fill('input[name=name]', 'a virtual key')
+  await page.click('form[action="/account/passkeys/add"] button')
+  await page.waitForSelector('text=a virtual key')
+  await look('passkeys-one')
+  await page.goto('/account')
+  await page.click('form[action="/account/sign-out"] button')
+  await page.waitForURL('**/account/sign-in')
+  await page.click('a[href="/account/sign-in/passkey"]')
+  await look('sign-in-passkey')
+  await page.click('form[action="/account/sign-in/passkey"] button')
+  await page.waitForURL('**/account')
+  await page.goto('/account/passkeys')
+  await page.click('form[action="/account/passkeys/remove"] button')
+  await page.waitForSelector('form[action="/account/passkeys"]')
+  assert.equal(await page.$('form[action="/account/passkeys/remove"]'), null)
 }

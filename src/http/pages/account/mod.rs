@@ -11,6 +11,7 @@ mod email;
 mod handle;
 mod leave;
 mod overview;
+mod passkeys;
 mod password;
 mod repository;
 mod resident;
@@ -33,6 +34,9 @@ pub fn router() -> Router<App> {
         .route("/account/email/code", post(email::send_code))
         .route("/account/email/change", post(email::change))
         .route("/account/password", get(password::show).post(password::change))
+        .route("/account/passkeys", get(passkeys::show).post(passkeys::begin))
+        .route("/account/passkeys/add", post(passkeys::finish))
+        .route("/account/passkeys/remove", post(passkeys::remove))
         .route("/account/security", get(security::show))
         .route("/account/security/totp", post(security::begin_totp))
         .route("/account/security/totp/confirm", post(security::confirm_totp))
@@ -67,6 +71,7 @@ fn navigation(resident: &Resident, here: &str) -> Markup {
         ("email", words.say("email")),
         ("password", words.say("password")),
         ("security", words.say("security")),
+        ("passkeys", words.say("passkeys")),
         ("app-passwords", words.say("app-passwords")),
         ("apps", words.say("apps")),
         ("devices", words.say("devices")),

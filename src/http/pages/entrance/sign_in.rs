@@ -78,6 +78,10 @@ impl SignInPage<'_> {
                 }
                 div.buttons { button type="submit" { (words.say("sign-in")) } }
             }
+            @if app.passkeys.are_available() {
+                p.or { (words.say("or")) }
+                div.buttons { a.button.second href=(journey.link(super::passkey::PATH)) { (words.say("passkey-use")) } }
+            }
             p.small { a href=(journey.link("/account/reset-password")) { (words.say("forgot-password")) } }
             p.small { (words.say("no-account")) " " a href=(journey.link("/account/sign-up")) { (words.say("sign-up")) } }
         };

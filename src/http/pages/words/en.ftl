@@ -283,3 +283,24 @@ recovery-codes = Recovery codes
 recovery-codes-text = For when you have lost everything else. You have { $left } of them.
 recovery-codes-new = Make new codes
 recovery-codes-shown = Print these or write them down, and keep them where you keep papers. Each is good once. They are not shown again.
+
+# Passkeys
+or = or
+passkeys = Passkeys
+passkeys-text = A passkey is a key that stays in your phone, computer or security key. It opens your account with a finger, a face or a PIN: no password, no code.
+passkeys-none = You have none.
+passkey-new = New passkey
+passkey-begin = Add a passkey
+passkey-add = Make the passkey
+passkey-name = Name
+passkey-name-hint = To recognise it by, such as the device it is in.
+passkey-use = Use a passkey
+passkey-sign-in = Sign in with a passkey
+passkey-sign-in-text = Your device asks for your finger, your face or your PIN.
+passkey-instead = Use your password
+passkey-script = Passkeys need JavaScript. Everything else here works without.
+passkey-failed = The device did not give a passkey. Try again, or use your password.
+passkey-wrong = This passkey is not right, or it took too long. Try again.
+passkey-exists = This device has a passkey for your account already.
+passkey-too-many = You have too many passkeys. Remove one first.
+passkey-unavailable = This server has no name that a passkey could be for.

@@ -1,11 +1,12 @@
 //! Builds every service from the configuration: the one place that knows which
 //! setting goes where.
 
-use std::path::Path;
+mod settings;
+
 use std::sync::Arc;
 
-use crate::config::{Config, ServiceAddress, keyring::Keyring};
-use crate::service::accounts::{AccountParts, AccountSettings, Accounts, InviteRule};
+use crate::config::{Config, keyring::Keyring};
+use crate::service::accounts::{AccountParts, Accounts};
 use crate::service::app_passwords::AppPasswords;
 use crate::service::blobs::Blobs;
 use crate::service::callers::{CallerParts, Callers};
@@ -13,9 +14,9 @@ use crate::service::devices::Devices;
 use crate::service::email_tokens::EmailTokens;
 use crate::service::export::Exports;
 use crate::service::factors::{FactorParts, Factors};
-use crate::service::identity::{Identity, IdentitySettings};
-use crate::service::import::{Admission, IMPORT_BYTES_MAX, ImportSettings, Imports};
-use crate::service::invites::{Earning, Invites};
+use crate::service::identity::Identity;
+use crate::service::import::Imports;
+use crate::service::invites::Invites;
 use crate::service::keys::AccountKeys;
 use crate::service::lexicons::Lexicons;
 use crate::service::lockouts::Lockouts;
@@ -23,19 +24,24 @@ use crate::service::oauth::permission_sets::PermissionSets;
 use crate::service::oauth::{OAuth, OAuthParts};
 use crate::service::outbox::Outbox;
 use crate::service::packages::Packages;
+use crate::service::passkeys::{PasskeyParts, Passkeys};
 use crate::service::passwords::Passwords;
 use crate::service::preferences::Preferences;
-use crate::service::proxy::{KnownService, Proxy, ProxyLimits, ProxySettings};
-use crate::service::rates::{Counting, Rates};
+use crate::service::proxy::Proxy;
+use crate::service::rates::Rates;
 use crate::service::repos::{RepoLimits, Repos};
-use crate::service::sequencer::{Sequencer, SequencerSettings};
+use crate::service::sequencer::Sequencer;
 use crate::service::service_auth::ServiceAuth;
 use crate::service::sessions::tokens::Tokens;
 use crate::service::sessions::{SessionParts, SessionSettings, Sessions};
 use crate::service::tasks::Tasks;
-use crate::service::{About, ClientRules, Host, Logo, Look, Services, UploadLimits};
+use crate::service::{Host, Services};
 use crate::store::{EventFeed, Store, StoreError, vault::Vault};
 use crate::world::World;
+use settings::{
+    about, account_settings, client_rules, counting, earning, host, identity_settings,
+    import_settings, look, proxy_settings, sequencer_settings, upload_limits,
+};
 
 /// What services are built from.
 pub(super) struct Wiring<'a> {
@@ -53,7 +59,7 @@ impl Wiring<'_> {
         let vault = Vault::new(&keyring.master_key);
         let ground = Ground::lay(config, &keyring, &vault, (world, store));
         let lexicons = Lexicons::new(ground.world.clone(), ground.identity.clone());
-        let oauth = ground.oauth(config, &keyring, &vault, &lexicons);
+        let oauth = ground.oauth(config, (&keyring, &vault), &lexicons);
         let People { accounts, sessions, callers, factors } =
             ground.people(config, (&keyring, &vault), &oauth);
         let Ground { store, world, host, identity, keys, repos, email_tokens, outbox } = ground;
@@ -83,7 +89,8 @@ impl Wiring<'_> {
             accounts,
             sessions,
             callers,
-            devices: Devices::new(store.clone(), world.clone(), vault),
+            devices: Devices::new(store.clone(), world.clone(), vault.clone()),
+            passkeys: passkeys(config, (&store, &world, &vault), &host, &factors),
             factors,
             oauth,
             lexicons,
@@ -94,12 +101,7 @@ impl Wiring<'_> {
             uploads: upload_limits(config),
             rates: Rates::new(clock, counting(config)),
             clients: client_rules(config),
-            blobs: Blobs::new(
-                store.clone(),
-                world.clone(),
-                repos.clone(),
-                config.blobs.upload_bytes_max,
-            ),
+            blobs: blobs(config, (&store, &world), &repos),
             imports: Imports::new(
                 store.clone(),
                 world.clone(),
@@ -171,8 +173,7 @@ impl Ground {
     fn oauth(
         &self,
         config: &Config,
-        keyring: &Keyring,
-        vault: &Vault,
+        (keyring, vault): (&Keyring, &Vault),
         lexicons: &Lexicons,
     ) -> Arc<OAuth> {
         let (store, world) = (self.store.clone(), self.world.clone());
@@ -250,149 +251,21 @@ impl Ground {
     }
 }
 
-fn host(config: &Config) -> Host {
-    Host {
-        public_url: config.server.public_url.clone(),
-        hostname: config.server.hostname.clone(),
-        service_did: config.server.service_did.clone(),
-        handle_domains: config.identity.handle_domains.clone(),
-    }
-}
-
-fn identity_settings(config: &Config, keyring: &Keyring) -> IdentitySettings {
-    IdentitySettings {
-        directory: config.identity.plc_url.clone(),
-        rotation_key: keyring.plc_rotation_key.clone(),
-    }
-}
-
-fn account_settings(config: &Config) -> AccountSettings {
-    let invites = match config.accounts.invite_required {
-        true => InviteRule::Required,
-        false => InviteRule::Open,
+fn passkeys(
+    config: &Config,
+    (store, world, vault): (&Store, &World, &Vault),
+    host: &Host,
+    factors: &Arc<Factors>,
+) -> Passkeys {
+    let parts = PasskeyParts {
+        store: store.clone(),
+        world: world.clone(),
+        vault: vault.clone(),
+        factors: factors.clone(),
     };
-    let recovery_key = config.identity.recovery_did_key.as_ref();
-    AccountSettings {
-        invites,
-        recovery_key: recovery_key.and_then(|key| key.0.parse().ok()),
-        reset_time_min: config.accounts.login_time_min,
-    }
+    Passkeys::new(parts, host, config.branding.name.as_deref().unwrap_or(&host.hostname))
 }
 
-fn about(config: &Config) -> About {
-    let text = |url: &Option<url::Url>| url.as_ref().map(|url| url.to_string());
-    About {
-        contact_email: config.contact.email.clone(),
-        privacy_policy_url: text(&config.contact.privacy_policy_url),
-        terms_of_service_url: text(&config.contact.terms_of_service_url),
-    }
-}
-
-/// How the pages look. A picture that cannot be read is left out, with a warning:
-/// nobody shall be kept out for it.
-async fn look(config: &Config) -> Look {
-    let branding = &config.branding;
-    let mut logo = None;
-    if let Some(path) = &branding.logo_file {
-        match read_logo(path).await {
-            Ok(read) => logo = Some(read),
-            Err(why) => {
-                let path = path.display();
-                tracing::warn!("The picture {path} (branding.logo_file) is not shown: {why}.");
-            }
-        }
-    }
-    Look {
-        name: branding.name.clone().unwrap_or_else(|| config.server.hostname.clone()),
-        color: branding.color.map(|color| color.0),
-        logo,
-        support_url: branding.support_url.as_ref().map(|url| url.to_string()),
-    }
-}
-
-/// Bytes of the operator's picture: it is sent with every first page.
-const LOGO_BYTES_MAX: u64 = 256 * 1024;
-
-async fn read_logo(path: &Path) -> Result<Logo, String> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let media_type = match ending.to_ascii_lowercase().as_str() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "svg" => "image/svg+xml",
-        _ => return Err("its name must end in .png, .jpg, .webp or .svg".to_owned()),
-    };
-    let told = |error: std::io::Error| error.to_string();
-    if tokio::fs::metadata(path).await.map_err(told)?.len() > LOGO_BYTES_MAX {
-        return Err(format!("it has more than {LOGO_BYTES_MAX} bytes"));
-    }
-    let bytes = tokio::fs::read(path).await.map_err(told)?.into();
-    Ok(Logo { bytes, media_type: media_type.to_owned() })
-}
-
-fn upload_limits(config: &Config) -> UploadLimits {
-    UploadLimits {
-        blob_bytes_max: config.blobs.upload_bytes_max,
-        repository_bytes_max: config.accounts.repo_import_bytes_max.unwrap_or(IMPORT_BYTES_MAX),
-    }
-}
-
-fn earning(config: &Config) -> Option<Earning> {
-    let (interval, epoch) = (config.accounts.invite_interval, config.accounts.invite_epoch);
-    let interval = interval.filter(|_| config.accounts.invite_required);
-    interval.map(|interval| Earning { interval, epoch })
-}
-
-fn counting(config: &Config) -> Counting {
-    match config.limits.enabled {
-        true => Counting::On,
-        false => Counting::Off,
-    }
-}
-
-fn client_rules(config: &Config) -> ClientRules {
-    let limits = &config.limits;
-    ClientRules {
-        trusted_proxies: limits.trusted_proxies,
-        uncounted: limits.bypass_addresses.clone(),
-        bypass_key: limits.bypass_key.as_ref().map(|key| key.reveal().to_owned().into()),
-    }
-}
-
-fn import_settings(config: &Config) -> ImportSettings {
-    ImportSettings {
-        spool_folder: config.server.data_directory.join("imports"),
-        bytes_max: upload_limits(config).repository_bytes_max,
-        admission: match config.accounts.repo_imports {
-            true => Admission::Open,
-            false => Admission::Closed,
-        },
-    }
-}
-
-fn sequencer_settings(config: &Config) -> SequencerSettings {
-    SequencerSettings {
-        backfill: config.sync.backfill,
-        lag_events_max: config.sync.subscriber_lag_events_max,
-        ..SequencerSettings::default()
-    }
-}
-
-fn proxy_settings(config: &Config) -> ProxySettings {
-    let known = |address: &Option<ServiceAddress>| {
-        let address = address.as_ref()?;
-        Some(KnownService { url: address.url.clone(), did: address.did.clone() })
-    };
-    let answer_bytes_max = usize::try_from(config.proxy.response_bytes_max).unwrap_or(usize::MAX);
-    ProxySettings {
-        appview: known(&config.services.appview),
-        moderation: known(&config.services.moderation),
-        reports: known(&config.services.report),
-        audience: config.proxy.audience,
-        limits: ProxyLimits {
-            headers_timeout: config.proxy.headers_timeout,
-            idle_timeout: config.proxy.body_timeout,
-            answer_bytes_max,
-        },
-    }
+fn blobs(config: &Config, (store, world): (&Store, &World), repos: &Arc<Repos>) -> Blobs {
+    Blobs::new(store.clone(), world.clone(), repos.clone(), config.blobs.upload_bytes_max)
 }
