@@ -32,13 +32,15 @@ fn messages(file: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn the_languages_put_the_same_texts_into_the_same_messages() {
+fn every_language_has_every_message_with_the_same_texts_in_it() {
     let english = messages(FILES[0]);
     for (language, file) in LANGUAGES.iter().zip(FILES).skip(1) {
         let other = messages(file);
         for (name, variables) in &other {
             assert_eq!(english.get(name), Some(variables), "{language}: {name}");
         }
+        let missing: Vec<_> = english.keys().filter(|name| !other.contains_key(*name)).collect();
+        assert!(missing.is_empty(), "{language} lacks {missing:?}");
     }
 }
 
