@@ -21,51 +21,65 @@ pub struct AppPassword {
     pub power: Power,
     /// When it was made.
     pub created_at: Moment,
+    /// When it ends, if it does so by itself.
+    pub expires_at: Option<Moment>,
 }
 
-/// What an app password may do beyond the usual.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an app password may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Power {
     /// The usual.
     Basic,
     /// Also direct messages and moving out.
     Privileged,
+    /// What this list of scopes allows, without permission sets.
+    Scoped(String),
 }
 
 static INSERT: Sql = Sql::new(
-    "INSERT INTO app_passwords (account_id, name, password_hash, privileged_at, created_at)
-     VALUES ($1, $2, $3, $4, $5)
+    "INSERT INTO app_passwords
+        (account_id, name, password_hash, privileged_at, created_at, scope, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT DO NOTHING",
 );
 
 /// Adds an app password, or fails with [`Unmet::AppPasswordNameTaken`].
 pub fn insert(batch: &mut Batch, new: &AppPassword) {
-    let privileged_at = match new.power {
-        Power::Basic => None,
-        Power::Privileged => Some(new.created_at),
+    let (privileged_at, scope) = match &new.power {
+        Power::Basic => (None, None),
+        Power::Privileged => (Some(new.created_at), None),
+        Power::Scoped(scope) => (None, Some(scope.as_str())),
     };
     let statement = INSERT
         .bind(new.account)
         .bind(&new.name)
         .bind(&new.password_hash)
         .bind(privileged_at)
-        .bind(new.created_at);
+        .bind(new.created_at)
+        .bind(scope)
+        .bind(new.expires_at);
     batch.add_one(statement, Unmet::AppPasswordNameTaken);
 }
 
 static LIST: Sql = Sql::new(
-    "SELECT account_id, name, password_hash, privileged_at, created_at
+    "SELECT account_id, name, password_hash, privileged_at, created_at, scope, expires_at
      FROM app_passwords WHERE account_id = $1 ORDER BY created_at DESC, name",
 );
 
 fn app_password(row: &Row<'_>) -> Result<AppPassword, BadColumn> {
-    let privileged_at: Option<Moment> = row.at(3)?;
+    let (privileged_at, scope): (Option<Moment>, Option<String>) = (row.at(3)?, row.at(5)?);
+    let power = match (scope, privileged_at) {
+        (Some(scope), _) => Power::Scoped(scope),
+        (None, Some(_)) => Power::Privileged,
+        (None, None) => Power::Basic,
+    };
     Ok(AppPassword {
         account: row.at(0)?,
         name: row.at(1)?,
         password_hash: row.at(2)?,
-        power: privileged_at.map_or(Power::Basic, |_| Power::Privileged),
+        power,
         created_at: row.at(4)?,
+        expires_at: row.at(6)?,
     })
 }
 
@@ -75,7 +89,7 @@ pub async fn list(db: &Db, account: AccountId) -> Result<Vec<AppPassword>, Store
 }
 
 static FIND: Sql = Sql::new(
-    "SELECT account_id, name, password_hash, privileged_at, created_at
+    "SELECT account_id, name, password_hash, privileged_at, created_at, scope, expires_at
      FROM app_passwords WHERE account_id = $1 AND name = $2",
 );
 

@@ -168,6 +168,22 @@ on_both_engines! {
         browser.sign_in(&alice).await;
     }
 
+    /// A password for a bot is good for posts only, and for a month.
+    async fn an_app_password_may_do_less_and_end(town) {
+        let alice = town.owner("alice").await;
+        let browser = town.browser_of(&alice).await;
+        let page = browser.open("/account/app-passwords").await;
+        let wanted = [("name", "bot"), ("may", "posts"), ("days", "30")];
+        let made = browser.submit(&page, "/account/app-passwords", &wanted).await;
+        assert!(made.says("Write in parts of your repository") && made.says("Ends"), "{}", made.html);
+        let odd = [("name", "odd"), ("may", "scopes"), ("scope", "<b>")];
+        let odd = browser.submit(&page, "/account/app-passwords", &odd).await;
+        assert!(odd.status == 400 && odd.says("This is no permission: &lt;b&gt;"), "{}", odd.html);
+        let none = [("name", "none"), ("may", "scopes")];
+        let none = browser.submit(&page, "/account/app-passwords", &none).await;
+        assert!(none.status == 400 && none.says("List at least one permission"));
+    }
+
     /// An app password is shown once, works, and is revoked.
     async fn an_app_password_is_shown_once(town) {
         let alice = town.owner("alice").await;

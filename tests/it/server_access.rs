@@ -6,7 +6,7 @@ use freehold::atproto::syntax::Did;
 use freehold::http::row::Kind;
 use freehold::http::table::TABLE;
 use freehold::service::grants::{Access, Grant};
-use freehold::service::sessions::tokens::{AccessToken, Tokens};
+use freehold::service::sessions::tokens::{ACCESS, AccessToken, Tokens};
 use freehold::store::{Batch, accounts};
 use serde_json::json;
 
@@ -103,7 +103,8 @@ fn token(town: &Town, did: &str, grant: Grant) -> Client {
     let audience = Did::new("did:web:pds.test".to_owned()).expect("a DID");
     let tokens = Tokens::new(secret.trim_end().as_bytes(), audience);
     let token = AccessToken { did: Did::new(did.to_owned()).expect("a DID"), grant };
-    town.visitor().with_token(&tokens.access(&token, town.world.clock.now()).expect("signs"))
+    let now = town.world.clock.now();
+    town.visitor().with_token(&tokens.access(&token, (now, now.plus(ACCESS))).expect("signs"))
 }
 
 /// Puts an account into a state.

@@ -203,6 +203,71 @@ on_both_engines! {
         log_in(&town.visitor(), &alice.handle, &password).await.refused(401, "AuthenticationRequired");
     }
 
+    /// An app password that has scopes does what they allow and nothing else,
+    /// also after its session was renewed.
+    async fn an_app_password_is_held_to_its_scopes(town) {
+        let alice = town.owner("alice").await;
+        let wanted = json!({ "name": "bot", "scope": "repo:app.bsky.feed.post?action=create blob:image/*" });
+        let made = alice.client.procedure(CREATE_APP, &wanted).await.ok();
+        let held = "atproto repo:app.bsky.feed.post?action=create blob:image/*";
+        assert_eq!(made["scope"], held);
+        let session = log_in(&town.visitor(), &alice.handle, &text(&made, "password")).await.ok();
+        assert_eq!(session.get("email"), None);
+        for session in [&session, &refresh(town, &text(&session, "refreshJwt")).await.ok()] {
+            assert_eq!(claims(&text(session, "accessJwt"))["scope"], held);
+            let bot = town.visitor().with_token(&text(session, "accessJwt"));
+            let record = |collection: &str| json!({
+                "repo": alice.did,
+                "collection": collection,
+                "record": { "$type": collection, "text": "beep", "createdAt": "2026-01-01T00:00:00Z" },
+            });
+            let create = "com.atproto.repo.createRecord";
+            bot.procedure(create, &record("app.bsky.feed.post")).await.ok();
+            let refused = bot.procedure(create, &record("app.bsky.feed.like")).await;
+            refused.refused(403, "ScopeMissingError");
+            bot.procedure(CREATE_APP, &json!({ "name": "more" })).await.refused(403, "Forbidden");
+            assert_eq!(bot.query(GET, &[]).await.ok().get("email"), None);
+        }
+        let list = alice.client.query("com.atproto.server.listAppPasswords", &[]).await.ok();
+        assert_eq!(list["passwords"][0]["scope"], held);
+    }
+
+    /// What cannot be is refused before anything is made.
+    async fn an_app_password_needs_scopes_and_an_end_that_can_be(town) {
+        let alice = town.owner("alice").await;
+        let both = json!({ "name": "a", "privileged": true, "scope": "blob:*/*" });
+        for wanted in [
+            both,
+            json!({ "name": "a", "scope": "" }),
+            json!({ "name": "a", "scope": "repo:app.bsky.feed.post nonsense" }),
+            json!({ "name": "a", "scope": format!("rpc:*?aud=did:web:{}", "a".repeat(4_096)) }),
+            json!({ "name": "a", "scope": "include:nobody.example.permissions" }),
+            json!({ "name": "a", "expiresAt": "2000-01-01T00:00:00Z" }),
+            json!({ "name": "a", "expiresAt": "tomorrow" }),
+        ] {
+            alice.client.procedure(CREATE_APP, &wanted).await.refused(400, "InvalidRequest");
+        }
+        let list = alice.client.query("com.atproto.server.listAppPasswords", &[]).await.ok();
+        assert_eq!(list["passwords"], json!([]));
+    }
+
+    /// Nothing that an app password opened outlives it.
+    async fn an_app_password_ends_when_it_should(town) {
+        let alice = town.owner("alice").await;
+        let end = town.world.clock.now().plus(Duration::from_secs(60 * 60));
+        let wanted = json!({ "name": "guest", "expiresAt": end.to_string() });
+        let made = alice.client.procedure(CREATE_APP, &wanted).await.ok();
+        assert_eq!(made["expiresAt"], end.to_string());
+        let password = text(&made, "password");
+        let session = log_in(&town.visitor(), &alice.handle, &password).await.ok();
+        let guest = town.visitor().with_token(&text(&session, "accessJwt"));
+        guest.query(GET, &[]).await.ok();
+        town.world.clock.advance(Duration::from_secs(60 * 60));
+        guest.query(GET, &[]).await.refused(400, "ExpiredToken");
+        refresh(town, &text(&session, "refreshJwt")).await.refused(400, "ExpiredToken");
+        log_in(&town.visitor(), &alice.handle, &password).await.refused(401, "AuthenticationRequired");
+    }
+
     /// Names are unique and not empty.
     async fn an_app_password_needs_a_name_of_its_own(town) {
         let alice = town.owner("alice").await;
@@ -227,6 +292,7 @@ on_both_engines! {
             password_hash,
             power: Power::Privileged,
             created_at: Moment::from_unix_ms(0),
+            expires_at: None,
         });
         run(town, batch).await;
         let session = log_in(&town.visitor(), &alice.handle, "aaaa-bbbb-cccc-dddd").await.ok();

@@ -59,7 +59,10 @@ impl Wiring<'_> {
         let vault = Vault::new(&keyring.master_key);
         let ground = Ground::lay(config, &keyring, &vault, (world, store));
         let lexicons = Lexicons::new(ground.world.clone(), ground.identity.clone());
-        let oauth = ground.oauth(config, (&keyring, &vault), &lexicons);
+        let sets =
+            PermissionSets::new(ground.store.clone(), ground.world.clone(), lexicons.clone());
+        let sets = Arc::new(sets);
+        let oauth = ground.oauth(config, (&keyring, &vault), &sets);
         let People { accounts, sessions, callers, factors } =
             ground.people(config, (&keyring, &vault), &oauth);
         let Ground { store, world, host, identity, keys, repos, email_tokens, outbox } = ground;
@@ -83,7 +86,7 @@ impl Wiring<'_> {
                 proxy_settings(config),
             ),
             exports,
-            app_passwords: AppPasswords::new(store.clone(), world.clone()),
+            app_passwords: AppPasswords::new(store.clone(), world.clone(), sets),
             invites: Invites::new(store.clone(), world.clone(), host.clone(), earning(config)),
             preferences: Preferences::new(store.clone(), world.clone()),
             accounts,
@@ -174,11 +177,11 @@ impl Ground {
         &self,
         config: &Config,
         (keyring, vault): (&Keyring, &Vault),
-        lexicons: &Lexicons,
+        sets: &Arc<PermissionSets>,
     ) -> Arc<OAuth> {
         let (store, world) = (self.store.clone(), self.world.clone());
         let parts = OAuthParts {
-            sets: PermissionSets::new(store.clone(), world.clone(), lexicons.clone()),
+            sets: sets.clone(),
             store,
             world,
             host: self.host.clone(),

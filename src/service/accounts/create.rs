@@ -16,7 +16,6 @@ use crate::atproto::did_doc::DidDocument;
 use crate::atproto::event::{AccountEvent, Frame, HostingStatus, IdentityEvent};
 use crate::atproto::plc::{InvalidOperation, Operation, State, Unsigned};
 use crate::atproto::syntax::{Did, Handle};
-use crate::service::grants::Grant;
 use crate::service::identity::{Freshness, IdentityError, Permitted, PlcError};
 use crate::service::service_tokens::Verified;
 use crate::service::sessions::{Credential, TokenPair};
@@ -163,7 +162,7 @@ impl Accounts {
     async fn make(&self, making: &Making<'_>, mut batch: Batch) -> Result<TokenPair, CreateError> {
         let Making { did, checked, key, beginning } = making;
         let id = accounts::allocate_id(&self.store.db).await?;
-        let credential = Credential { grant: Grant::Full, app_password: None };
+        let credential = Credential::own();
         let (session, tokens) = self.sessions.prepare(id, did, &credential)?;
         self.add_account(&mut batch, id, making);
         sessions::insert(&mut batch, &session);

@@ -19,6 +19,8 @@ mod proofs;
 mod requests;
 mod tokens;
 
+use std::sync::Arc;
+
 use crate::atproto::Moment;
 use crate::store::accounts::{Account, Status};
 use crate::store::oauth::sessions::{self, Session};
@@ -47,7 +49,7 @@ pub struct OAuth {
     /// Who asks.
     pub clients: Clients,
     /// What bundles of scopes stand for.
-    pub sets: PermissionSets,
+    pub sets: Arc<PermissionSets>,
     proofs: Proofs,
     texts: Texts,
 }
@@ -63,7 +65,7 @@ pub struct OAuthParts {
     /// For what stands for codes and tokens at rest.
     pub vault: Vault,
     /// What bundles of scopes stand for.
-    pub sets: PermissionSets,
+    pub sets: Arc<PermissionSets>,
     /// Clients of the operator's own.
     pub trusted_clients: Vec<String>,
 }

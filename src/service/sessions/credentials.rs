@@ -1,13 +1,46 @@
 //! Whose password it is: the account's own, one of its app passwords, nobody's.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq;
 
-use super::{Credential, SessionError, Sessions, grant_of, is_barred};
+use super::{SessionError, Sessions, is_barred};
+use crate::atproto::Moment;
+use crate::atproto::scope::Scopes;
 use crate::service::app_passwords;
 use crate::service::grants::Grant;
 use crate::service::passwords::{self, Verdict};
 use crate::store::accounts::{self, Account};
+use crate::store::app_passwords::{AppPassword, Power};
 use crate::store::{AccountId, Batch, devices};
+
+/// With what a session was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// What it lets one do.
+    pub grant: Grant,
+    /// The name of the app password, if it was one.
+    pub app_password: Option<String>,
+    /// When it ends, if it does so by itself; nothing it opens lasts longer.
+    pub expires_at: Option<Moment>,
+}
+
+impl Credential {
+    /// The account's own password.
+    pub fn own() -> Self {
+        Self { grant: Grant::Full, app_password: None, expires_at: None }
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self, now: Moment) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// When something ends that it opens, and that would last until `wanted`.
+    pub(super) fn end(&self, wanted: Moment) -> Moment {
+        self.expires_at.map_or(wanted, |end| end.min(wanted))
+    }
+}
 
 /// A password that somebody shows, and where they are.
 #[derive(Debug, Clone, Copy)]
@@ -148,13 +181,13 @@ impl Sessions {
     ) -> Result<Option<Credential>, SessionError> {
         match self.passwords.verify(password, &account.password_hash).await? {
             Verdict::Wrong => Ok(None),
-            Verdict::Right => Ok(Some(Credential { grant: Grant::Full, app_password: None })),
+            Verdict::Right => Ok(Some(Credential::own())),
             Verdict::RightButOld => {
                 let mut batch = Batch::new();
                 let hash = self.passwords.hash(password).await?;
                 accounts::update_password(&mut batch, account.id, &hash);
                 self.store.db.run(batch).await?;
-                Ok(Some(Credential { grant: Grant::Full, app_password: None }))
+                Ok(Some(Credential::own()))
             }
         }
     }
@@ -174,7 +207,17 @@ impl Sessions {
             let equal = |hash: &String| bool::from(hash.as_bytes().ct_eq(known.as_bytes()));
             hashes.iter().any(equal)
         };
-        let found = stored.into_iter().find(|app| fits(&app.password_hash));
-        Ok(found.map(|app| Credential { grant: grant_of(app.power), app_password: Some(app.name) }))
+        let found = stored.into_iter().find(|app| fits(&app.password_hash)).map(credential_of);
+        Ok(found.filter(|found| !found.is_over(self.now())))
     }
+}
+
+/// What an app password is good for.
+pub(super) fn credential_of(app: AppPassword) -> Credential {
+    let grant = match app.power {
+        Power::Basic => Grant::AppPassword,
+        Power::Privileged => Grant::PrivilegedAppPassword,
+        Power::Scoped(scope) => Grant::Scoped(Arc::new(Scopes::parse(&scope))),
+    };
+    Credential { grant, app_password: Some(app.name), expires_at: app.expires_at }
 }

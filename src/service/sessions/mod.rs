@@ -27,13 +27,14 @@ use super::passwords::{self, Passwords};
 use crate::atproto::Moment;
 use crate::atproto::syntax::{Did, Handle, INVALID_HANDLE};
 use crate::store::accounts::{self, Account, Status};
-use crate::store::app_passwords::Power;
+use crate::store::app_passwords;
 use crate::store::sessions::{self, Session};
 use crate::store::{AccountId, Batch, RunError, Store, StoreError, Unmet, nonces};
 use crate::world::World;
-pub use credentials::{Place, Proof};
+use credentials::credential_of;
+pub use credentials::{Credential, Place, Proof};
 pub use error::SessionError;
-use tokens::{AccessToken, Expiry, REFRESH_MS, RefreshToken, TokenError, Tokens};
+use tokens::{ACCESS, AccessToken, Expiry, REFRESH, RefreshToken, TokenError, Tokens};
 
 /// How long a refresh token may be used again after its first use.
 const GRACE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -90,6 +91,8 @@ pub enum IfTakenDown {
 pub struct Opened {
     /// Whose it is.
     pub account: Account,
+    /// What it lets one do.
+    pub grant: Grant,
     /// The tokens.
     pub tokens: TokenPair,
 }
@@ -100,15 +103,6 @@ pub struct TokenPair {
     pub access: String,
     /// Good for ninety days, for the next pair.
     pub refresh: String,
-}
-
-/// With what a session was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// What it lets one do.
-    pub grant: Grant,
-    /// The name of the app password, if it was one.
-    pub app_password: Option<String>,
 }
 
 /// What [`Sessions`] works with.
@@ -250,10 +244,10 @@ impl Sessions {
             account,
             app_password: credential.app_password.clone(),
             created_at: now,
-            expires_at: now.plus(Duration::from_millis(REFRESH_MS.unsigned_abs())),
+            expires_at: refresh_end(now, credential),
             next_id: None,
         };
-        let tokens = self.token_pair(did, &credential.grant, &session.id)?;
+        let tokens = self.token_pair(did, credential, &session.id)?;
         Ok((session, tokens))
     }
 
@@ -279,7 +273,7 @@ impl Sessions {
         let mut batch = Batch::new();
         sessions::insert(&mut batch, &session);
         self.store.db.run(batch).await?;
-        Ok(Opened { account, tokens })
+        Ok(Opened { account, grant: credential.grant, tokens })
     }
 
     /// Asks for the second factor, where the account has one; one that is mailed is
@@ -311,8 +305,9 @@ impl Sessions {
         if wanted == IfTakenDown::Refuse || credential.grant != Grant::Full {
             return Err(SessionError::TakenDown);
         }
-        let tokens = self.token_pair(&account.did, &Grant::Takendown, &self.new_jti())?;
-        Ok(Opened { account, tokens })
+        let leaving = Credential { grant: Grant::Takendown, ..Credential::own() };
+        let tokens = self.token_pair(&account.did, &leaving, &self.new_jti())?;
+        Ok(Opened { account, grant: leaving.grant, tokens })
     }
 
     /// One try; `None` when somebody else continued the session meanwhile.
@@ -326,11 +321,11 @@ impl Sessions {
         if is_barred(&account) {
             return Err(SessionError::TakenDown);
         }
-        let grant = self.grant_of_session(&previous).await?;
+        let credential = self.credential_of_session(&previous).await?;
         let next = Session {
             id: previous.next_id.clone().unwrap_or_else(|| self.new_jti()),
             created_at: now,
-            expires_at: now.plus(Duration::from_millis(REFRESH_MS.unsigned_abs())),
+            expires_at: refresh_end(now, &credential),
             next_id: None,
             ..previous
         };
@@ -338,28 +333,34 @@ impl Sessions {
         sessions::rotate(&mut batch, &token.jti, &next, now.plus(GRACE));
         match self.store.db.run(batch).await {
             Ok(()) => {
-                let tokens = self.token_pair(&account.did, &grant, &next.id)?;
-                Ok(Some(Opened { account, tokens }))
+                let tokens = self.token_pair(&account.did, &credential, &next.id)?;
+                Ok(Some(Opened { account, grant: credential.grant, tokens }))
             }
             Err(RunError::Unmet(Unmet::SessionMoved)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn grant_of_session(&self, session: &Session) -> Result<Grant, SessionError> {
-        let Some(name) = &session.app_password else { return Ok(Grant::Full) };
-        let found =
-            crate::store::app_passwords::find(&self.store.db, session.account, name).await?;
-        found.map(|app| grant_of(app.power)).ok_or(SessionError::Revoked)
+    async fn credential_of_session(&self, session: &Session) -> Result<Credential, SessionError> {
+        let Some(name) = &session.app_password else { return Ok(Credential::own()) };
+        let found = app_passwords::find(&self.store.db, session.account, name).await?;
+        let found = found.map(credential_of).filter(|found| !found.is_over(self.now()));
+        found.ok_or(SessionError::Revoked)
     }
 
-    fn token_pair(&self, did: &Did, grant: &Grant, jti: &str) -> Result<TokenPair, TokenError> {
+    fn token_pair(
+        &self,
+        did: &Did,
+        credential: &Credential,
+        jti: &str,
+    ) -> Result<TokenPair, TokenError> {
         let now = self.now();
-        let access = AccessToken { did: did.clone(), grant: grant.clone() };
+        let access = AccessToken { did: did.clone(), grant: credential.grant.clone() };
         let refresh = RefreshToken { did: did.clone(), jti: jti.to_owned() };
+        let access_end = credential.end(now.plus(ACCESS));
         Ok(TokenPair {
-            access: self.tokens.access(&access, now)?,
-            refresh: self.tokens.refresh(&refresh, now)?,
+            access: self.tokens.access(&access, (now, access_end))?,
+            refresh: self.tokens.refresh(&refresh, (now, refresh_end(now, credential)))?,
         })
     }
 
@@ -377,9 +378,7 @@ fn is_barred(account: &Account) -> bool {
     matches!(account.status(), Status::TakenDown | Status::Suspended)
 }
 
-fn grant_of(power: Power) -> Grant {
-    match power {
-        Power::Basic => Grant::AppPassword,
-        Power::Privileged => Grant::PrivilegedAppPassword,
-    }
+/// When a refresh token that is made now ends.
+fn refresh_end(now: Moment, credential: &Credential) -> Moment {
+    credential.end(now.plus(REFRESH))
 }

@@ -7,7 +7,9 @@
 //!
 //! Spec: <https://atproto.com/specs/xrpc#authentication>
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -18,13 +20,14 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::atproto::Moment;
+use crate::atproto::scope::Scopes;
 use crate::atproto::syntax::Did;
 use crate::service::grants::Grant;
 
 /// Life of an access token.
-pub const ACCESS_MS: i64 = 2 * 60 * 60 * 1_000;
+pub const ACCESS: Duration = Duration::from_secs(2 * 60 * 60);
 /// Life of a refresh token.
-pub const REFRESH_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
+pub const REFRESH: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Characters of a token that is looked at: real ones have a few hundred.
 const TOKEN_CHARS_MAX: usize = 8_192;
@@ -116,21 +119,29 @@ impl Tokens {
         }))
     }
 
-    /// Makes the access token of a session.
+    /// Makes the access token of a session, good from one moment to another.
     ///
     /// # Errors
     /// When the token library fails, which it has no reason to.
-    pub fn access(&self, token: &AccessToken, now: Moment) -> Result<String, TokenError> {
+    pub fn access(
+        &self,
+        token: &AccessToken,
+        life: (Moment, Moment),
+    ) -> Result<String, TokenError> {
         let scope = scope_of(&token.grant).ok_or(TokenError::WrongScope)?;
-        self.sign(ACCESS_TYPE, self.claims(scope, &token.did, now, ACCESS_MS))
+        self.sign(ACCESS_TYPE, self.claims(&scope, &token.did, life))
     }
 
-    /// Makes the refresh token of a session.
+    /// Makes the refresh token of a session, good from one moment to another.
     ///
     /// # Errors
     /// As [`Tokens::access`].
-    pub fn refresh(&self, token: &RefreshToken, now: Moment) -> Result<String, TokenError> {
-        let claims = self.claims(REFRESH_SCOPE, &token.did, now, REFRESH_MS);
+    pub fn refresh(
+        &self,
+        token: &RefreshToken,
+        life: (Moment, Moment),
+    ) -> Result<String, TokenError> {
+        let claims = self.claims(REFRESH_SCOPE, &token.did, life);
         self.sign(REFRESH_TYPE, Claims { jti: Some(token.jti.clone()), ..claims })
     }
 
@@ -168,14 +179,14 @@ impl Tokens {
         Ok(RefreshToken { did, jti })
     }
 
-    fn claims(&self, scope: &str, did: &Did, now: Moment, life_ms: i64) -> Claims {
+    fn claims(&self, scope: &str, did: &Did, (start, end): (Moment, Moment)) -> Claims {
         Claims {
             scope: scope.to_owned(),
             sub: did.to_string(),
             aud: self.0.audience.to_string(),
             jti: None,
-            iat: now.unix_ms() / 1_000,
-            exp: (now.unix_ms() + life_ms) / 1_000,
+            iat: start.unix_secs(),
+            exp: end.unix_secs(),
             lxm: None,
             cnf: None,
         }
@@ -227,13 +238,22 @@ fn in_time(claims: &Claims, now: Moment) -> Result<(), TokenError> {
     if claims.exp.saturating_mul(1_000) > now.unix_ms() { Ok(()) } else { Err(TokenError::Expired) }
 }
 
-/// The scope that a session of this grant carries; service tokens are none.
-fn scope_of(grant: &Grant) -> Option<&'static str> {
-    SCOPES.iter().find(|(known, _)| known == grant).map(|(_, scope)| *scope)
+/// The scope that a session of this grant carries; service tokens are none. That
+/// of an app password with scopes is their list, which the official server does
+/// not know and refuses.
+fn scope_of(grant: &Grant) -> Option<Cow<'static, str>> {
+    match grant {
+        Grant::Scoped(scopes) => Some(scopes.to_string().into()),
+        other => SCOPES.iter().find(|(known, _)| known == other).map(|(_, scope)| (*scope).into()),
+    }
 }
 
 fn grant_of(scope: &str) -> Option<Grant> {
-    SCOPES.iter().find(|(_, known)| *known == scope).map(|(grant, _)| grant.clone())
+    let known = SCOPES.iter().find(|(_, known)| *known == scope).map(|(grant, _)| grant.clone());
+    known.or_else(|| {
+        let scopes = Scopes::parse(scope);
+        scopes.is_atproto().then(|| Grant::Scoped(Arc::new(scopes)))
+    })
 }
 
 const SCOPES: [(Grant, &str); 5] = [
@@ -311,6 +331,14 @@ mod tests {
         Moment::from_unix_ms(1_767_323_045_000)
     }
 
+    fn access_life() -> (Moment, Moment) {
+        (now(), now().plus(ACCESS))
+    }
+
+    fn refresh_life() -> (Moment, Moment) {
+        (now(), now().plus(REFRESH))
+    }
+
     fn alice(grant: Grant) -> AccessToken {
         AccessToken { did: did("did:plc:alice"), grant }
     }
@@ -330,7 +358,7 @@ mod tests {
     #[test]
     fn each_grant_of_a_session_survives_its_token() {
         for (grant, _) in SCOPES {
-            let text = tokens().access(&alice(grant.clone()), now()).expect("signs");
+            let text = tokens().access(&alice(grant.clone()), access_life()).expect("signs");
             assert_eq!(tokens().read_access(&text, now()), Ok(alice(grant)));
         }
     }
@@ -343,18 +371,18 @@ mod tests {
 
     #[test]
     fn a_token_ends_after_its_two_hours() {
-        let text = tokens().access(&alice(Grant::Full), now()).expect("signs");
-        let last = Moment::from_unix_ms(now().unix_ms() + ACCESS_MS - 1);
+        let text = tokens().access(&alice(Grant::Full), access_life()).expect("signs");
+        let last = now().plus(ACCESS).minus(Duration::from_millis(1));
         assert!(tokens().read_access(&text, last).is_ok());
-        let end = Moment::from_unix_ms(now().unix_ms() + ACCESS_MS);
+        let end = now().plus(ACCESS);
         assert_eq!(tokens().read_access(&text, end), Err(TokenError::Expired));
     }
 
     #[test]
     fn a_refresh_token_may_be_read_past_its_time_where_asked() {
         let token = RefreshToken { did: did("did:plc:alice"), jti: "one".to_owned() };
-        let text = tokens().refresh(&token, now()).expect("signs");
-        let end = Moment::from_unix_ms(now().unix_ms() + REFRESH_MS);
+        let text = tokens().refresh(&token, refresh_life()).expect("signs");
+        let end = now().plus(REFRESH);
         let read = |expiry| tokens().read_refresh(&text, expiry, end);
         assert_eq!(read(Expiry::Checked), Err(TokenError::Expired));
         assert_eq!(read(Expiry::Ignored), Ok(token));
@@ -363,9 +391,9 @@ mod tests {
     #[test]
     fn one_kind_of_token_does_not_pass_for_the_other() {
         let token = RefreshToken { did: did("did:plc:alice"), jti: "one".to_owned() };
-        let refresh = tokens().refresh(&token, now()).expect("signs");
+        let refresh = tokens().refresh(&token, refresh_life()).expect("signs");
         assert_eq!(tokens().read_access(&refresh, now()), Err(TokenError::WrongScope));
-        let access = tokens().access(&alice(Grant::Full), now()).expect("signs");
+        let access = tokens().access(&alice(Grant::Full), access_life()).expect("signs");
         let read = tokens().read_refresh(&access, Expiry::Checked, now());
         assert_eq!(read, Err(TokenError::WrongScope));
     }
@@ -396,7 +424,7 @@ mod tests {
     #[test]
     fn another_secret_opens_nothing() {
         let other = Tokens::new(b"another secret", did("did:web:pds.test"));
-        let text = other.access(&alice(Grant::Full), now()).expect("signs");
+        let text = other.access(&alice(Grant::Full), access_life()).expect("signs");
         assert_eq!(tokens().read_access(&text, now()), Err(TokenError::Unverified));
     }
 }

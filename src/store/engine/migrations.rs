@@ -50,6 +50,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "passkeys",
         text: include_str!("../../../migrations/0008_passkeys.sql"),
     },
+    Migration {
+        number: 9,
+        name: "app password scopes",
+        text: include_str!("../../../migrations/0009_app_password_scopes.sql"),
+    },
 ];
 
 /// One step of the schema.

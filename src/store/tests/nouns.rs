@@ -82,8 +82,9 @@ on_both_engines! {
             account: alice.id,
             name: "phone".to_owned(),
             password_hash: "hash".to_owned(),
-            power: Power::Privileged,
+            power: Power::Scoped("atproto blob:image/*".to_owned()),
             created_at: scene.now(),
+            expires_at: Some(scene.now()),
         };
         run(db, |b| {
             app_passwords::insert(b, &password);

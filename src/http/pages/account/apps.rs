@@ -10,7 +10,6 @@ use crate::atproto::scope::{Scope, Scopes};
 use crate::http::App;
 use crate::http::pages::authorize::tell;
 use crate::http::pages::words::Words;
-use crate::store::oauth::sessions::Session;
 
 /// `/account/apps`
 pub async fn show(State(app): State<App>, resident: Resident) -> Response {
@@ -29,7 +28,7 @@ pub async fn show(State(app): State<App>, resident: Resident) -> Response {
                         div.what {
                             strong { (host(&session.client_id)) }
                             br; small.quiet { (words.say("last-used")) " " (moment(session.used_at)) " · " (words.say("since")) " " (moment(session.created_at)) }
-                            (may(words, session))
+                            (may(words, &session.permissions, Some(&session.client_id)))
                         }
                         form method="post" action="/account/apps/revoke" {
                             (resident.fields(&app))
@@ -55,9 +54,9 @@ pub async fn revoke(State(app): State<App>, sent: Submission) -> Response {
     }
 }
 
-/// What an app may do, in words.
-fn may(words: &Words, session: &Session) -> Markup {
-    let scopes = Scopes::parse(&session.permissions);
+/// What a list of scopes allows, in words, and to whom.
+pub fn may(words: &Words, permissions: &str, client_id: Option<&str>) -> Markup {
+    let scopes = Scopes::parse(permissions);
     html! {
         details {
             summary { (words.say("apps-may")) }
@@ -68,7 +67,7 @@ fn may(words: &Words, session: &Session) -> Markup {
                 }
                 li { (words.say("scope-atproto")) }
             }
-            p.small.mono { (session.client_id) }
+            @if let Some(client_id) = client_id { p.small.mono { (client_id) } }
         }
     }
 }

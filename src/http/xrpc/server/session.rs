@@ -11,6 +11,7 @@ use crate::http::auth::{Auth, RefreshToken};
 use crate::http::input::Input;
 use crate::http::limits::Meter;
 use crate::http::{Answer, App, XrpcError};
+use crate::service::grants::Grant;
 use crate::service::hosting::status_of;
 use crate::service::rates::Bucket;
 use crate::service::sessions::{IfTakenDown, Login, Opened};
@@ -103,33 +104,32 @@ pub async fn delete_session(
 pub async fn get_session(State(app): State<App>, Auth(actor): Auth) -> Answer<Whose> {
     let account = app.sessions.read(&actor).await?;
     let not_found = || XrpcError::invalid_request("Could not find user info for account");
-    let mut whose = whose(&app, account.ok_or_else(not_found)?).await?;
-    let (attribute, action) = (AccountAttribute::Email, AccountAction::Read);
-    let need = Need::Account(AccountPermission { attribute, action });
-    whose.email = whose.email.filter(|_| actor.grant.permits(&need).is_ok());
-    Ok(Json(whose))
+    Ok(Json(whose(&app, account.ok_or_else(not_found)?, &actor.grant).await?))
 }
 
 async fn session(app: &App, opened: Opened) -> Result<Session, XrpcError> {
     Ok(Session {
         access_jwt: opened.tokens.access,
         refresh_jwt: opened.tokens.refresh,
-        whose: whose(app, opened.account).await?,
+        whose: whose(app, opened.account, &opened.grant).await?,
     })
 }
 
-async fn whose(app: &App, account: Account) -> Result<Whose, XrpcError> {
+async fn whose(app: &App, account: Account, grant: &Grant) -> Result<Whose, XrpcError> {
     let standing = status_of(&account);
     let factors = app.factors.enrolled(account.id).await?;
+    let (attribute, action) = (AccountAttribute::Email, AccountAction::Read);
+    let need = Need::Account(AccountPermission { attribute, action });
+    let email = Email {
+        email: account.email.clone(),
+        email_confirmed: account.email_confirmed_at.is_some(),
+        email_auth_factor: factors.email_since.is_some(),
+    };
     Ok(Whose {
         did_doc: app.sessions.document(&account.did).await,
         handle: app.sessions.shown_handle(&account).await,
         did: account.did,
-        email: Some(Email {
-            email: account.email,
-            email_confirmed: account.email_confirmed_at.is_some(),
-            email_auth_factor: factors.email_since.is_some(),
-        }),
+        email: Some(email).filter(|_| grant.permits(&need).is_ok()),
         active: standing.is_active(),
         status: standing.word(),
     })
