@@ -8,11 +8,12 @@ import { AtpAgent } from '@atproto/api'
 
 import * as account from './journeys/account.mjs'
 import * as confidential from './journeys/confidential.mjs'
+import * as python from './journeys/python.mjs'
 import * as singlePage from './journeys/single_page.mjs'
 import { startChromium } from './pages.mjs'
 import { startTown } from './town.mjs'
 
-const JOURNEYS = [confidential, singlePage, account]
+const JOURNEYS = [confidential, singlePage, python, account]
 /** No journey takes longer, on a machine that does other things too. */
 const JOURNEY_MS_MAX = 240_000
 
