@@ -204,7 +204,7 @@ app-password-allow-privileged = Was Apps üblicherweise tun, dazu Direktnachrich
 app-password-usual = Was Apps üblicherweise tun
 app-password-posts = Nur Beiträge schreiben und Dateien hochladen
 app-password-scopes = Nur was unten steht
-app-password-scope = Seine Berechtigungen
+app-password-scope = Berechtigungen
 app-password-scope-hint = OAuth-Scopes, wie repo:app.bsky.feed.post. Sie zählen, wenn du es oben so gewählt hast.
 app-password-bad-scope = Das ist keine Berechtigung: { $scope }
 app-password-scope-length = Nenne mindestens eine Berechtigung.
@@ -223,7 +223,7 @@ app-password-too-many = Du hast zu viele App-Passwörter. Widerrufe zuerst eines
 apps = Verbundene Apps
 apps-text = Diese Apps handeln für dich. Widerrufe, was du nicht benutzt.
 apps-none = Keine App ist verbunden.
-apps-may = Was sie darf
+apps-may = Was erlaubt ist
 
 devices = Geräte
 devices-text = Wo du auf den Seiten dieses Servers angemeldet bist.

@@ -204,7 +204,7 @@ app-password-allow-privileged = Ce que font d’habitude les applications, avec 
 app-password-usual = Ce que font d’habitude les applications
 app-password-posts = Seulement publier et envoyer des fichiers
 app-password-scopes = Seulement ce qui est indiqué ci-dessous
-app-password-scope = Ses permissions
+app-password-scope = Permissions
 app-password-scope-hint = Des scopes OAuth, comme repo:app.bsky.feed.post. Ils comptent si vous l’avez choisi ci-dessus.
 app-password-bad-scope = Ce n’est pas une permission : { $scope }
 app-password-scope-length = Indiquez au moins une permission.
@@ -223,7 +223,7 @@ app-password-too-many = Vous avez trop de mots de passe d’application. Révoqu
 apps = Applications connectées
 apps-text = Ces applications agissent pour vous. Révoquez ce que vous n’utilisez pas.
 apps-none = Aucune application n’est connectée.
-apps-may = Ce qu’elle peut faire
+apps-may = Ce qui est permis
 
 devices = Appareils
 devices-text = Où vous êtes connecté sur les pages de ce serveur.

@@ -204,7 +204,7 @@ app-password-allow-privileged = O que os aplicativos costumam fazer, com mensage
 app-password-usual = O que os aplicativos costumam fazer
 app-password-posts = Só publicar e enviar arquivos
 app-password-scopes = Só o que está indicado abaixo
-app-password-scope = As permissões dela
+app-password-scope = Permissões
 app-password-scope-hint = Escopos OAuth, como repo:app.bsky.feed.post. Eles contam se você escolheu assim acima.
 app-password-bad-scope = Isto não é uma permissão: { $scope }
 app-password-scope-length = Indique pelo menos uma permissão.
@@ -223,7 +223,7 @@ app-password-too-many = Você tem senhas de aplicativo demais. Revogue uma prime
 apps = Aplicativos conectados
 apps-text = Estes aplicativos agem por você. Revogue o que não usa.
 apps-none = Nenhum aplicativo está conectado.
-apps-may = O que ele pode fazer
+apps-may = O que é permitido
 
 devices = Dispositivos
 devices-text = Onde você está conectado nas páginas deste servidor.
