@@ -54,6 +54,15 @@ async fn log_in(town: &Town, owner: &Owner, code: Option<&str>) -> Answer {
     town.visitor().procedure(CREATE_SESSION, &input).await
 }
 
+/// Where somebody is who guesses.
+const THIEF: &str = "203.0.113.7";
+
+async fn log_in_from(address: &str, town: &Town, owner: &Owner) -> Answer {
+    let visitor = town.visitor().with_header("x-forwarded-for", address);
+    let input = json!({ "identifier": owner.handle, "password": owner.password });
+    visitor.procedure(CREATE_SESSION, &input).await
+}
+
 async fn confirm_email(town: &Town, owner: &Owner) {
     owner
         .client
@@ -194,31 +203,33 @@ on_both_engines! {
         let made = alice.client.procedure("com.atproto.server.createAppPassword", &json!({ "name": "bot" })).await.ok();
         let wrong = Owner { password: "wrong".to_owned(), ..alice.clone() };
         for _ in 0..10 {
-            log_in(town, &wrong, None).await.refused(401, "AuthenticationRequired");
+            log_in_from(THIEF, town, &wrong).await.refused(401, "AuthenticationRequired");
         }
         for _ in 0..20 {
-            log_in(town, &wrong, None).await.refused(429, "RateLimitExceeded");
+            log_in_from(THIEF, town, &wrong).await.refused(429, "RateLimitExceeded");
         }
         // The right one is not looked at either: it would tell that it is right.
-        log_in(town, &alice, None).await.refused(429, "RateLimitExceeded");
-        let stranger = town.browser();
+        log_in_from(THIEF, town, &alice).await.refused(429, "RateLimitExceeded");
+        let mut stranger = town.browser();
+        stranger.headers.insert("x-forwarded-for", THIEF.parse().expect("a header"));
         let page = stranger.open("/account/sign-in").await;
         let fill = [("identifier", &*alice.handle), ("password", &*alice.password)];
         assert_eq!(stranger.submit(&page, "/account/sign-in", &fill).await.status, 429);
         known.sign_in(&alice).await;
+        log_in_from("198.51.100.1", town, &alice).await.ok();
         for _ in 0..10 {
-            log_in(town, &wrong, None).await;
+            log_in_from(THIEF, town, &wrong).await;
         }
         let bot = Owner { password: made["password"].as_str().expect("a password").to_owned(), ..alice.clone() };
-        log_in(town, &bot, None).await.ok();
+        log_in_from(THIEF, town, &bot).await.ok();
         town.world.clock.advance(Duration::from_secs(15 * 60));
-        log_in(town, &alice, None).await.ok();
+        log_in_from(THIEF, town, &alice).await.ok();
         // Nobody's name is no other than somebody's.
         let nobody = Owner { handle: "nobody.pds.test".to_owned(), ..alice };
         for _ in 0..10 {
-            log_in(town, &nobody, None).await.refused(401, "AuthenticationRequired");
+            log_in_from(THIEF, town, &nobody).await.refused(401, "AuthenticationRequired");
         }
-        log_in(town, &nobody, None).await.refused(429, "RateLimitExceeded");
+        log_in_from(THIEF, town, &nobody).await.refused(429, "RateLimitExceeded");
     }
 
     /// A code of six digits cannot be found by trying.

@@ -29,14 +29,17 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Counts for one request; a copy counts for the same one.
+/// Counts for one request, and knows whose it is; a copy counts for the same one.
 #[derive(Clone, Default)]
-pub struct Meter(Option<Arc<Counted>>);
+pub struct Meter {
+    /// The client, as far as the network tells.
+    address: Arc<str>,
+    /// Where the request is counted, unless it is one that is not.
+    counted: Option<Arc<Counted>>,
+}
 
 struct Counted {
     app: App,
-    /// The client, as far as the network tells.
-    address: String,
     /// The window that is nearest to its end among those taken from.
     narrowest: Mutex<Option<Result<Standing, Exhausted>>>,
 }
@@ -44,7 +47,7 @@ struct Counted {
 impl Meter {
     /// The client's address, as far as it is told apart from others.
     pub fn address(&self) -> &str {
-        self.0.as_ref().map_or("", |counted| &counted.address)
+        &self.address
     }
 
     /// Takes points from a bucket for the client's address.
@@ -60,7 +63,7 @@ impl Meter {
     /// # Errors
     /// 429, with nothing taken.
     pub fn spend(&self, bucket: Bucket, subject: &str, points: u32) -> Result<(), XrpcError> {
-        let Some(counted) = &self.0 else { return Ok(()) };
+        let Some(counted) = &self.counted else { return Ok(()) };
         let spent = counted.app.rates.spend(bucket, subject, points);
         if let Some(spent) = spent.transpose() {
             counted.note(spent, points);
@@ -73,8 +76,8 @@ impl Meter {
     /// # Errors
     /// 429.
     pub fn admits_address(&self, bucket: Bucket) -> Result<(), XrpcError> {
-        let Some(counted) = &self.0 else { return Ok(()) };
-        let admitted = counted.app.rates.admits(bucket, &counted.address, 1);
+        let Some(counted) = &self.counted else { return Ok(()) };
+        let admitted = counted.app.rates.admits(bucket, &self.address, 1);
         if let Err(exhausted) = admitted {
             counted.note(Err(exhausted), 1);
         }
@@ -113,10 +116,13 @@ impl Meter {
 
 /// Gives each request its meter and each answer the headers about it.
 pub(super) async fn measure(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let Some(counted) = counted(app, &request) else { return next.run(request).await };
-    let counted = Arc::new(counted);
-    request.extensions_mut().insert(Meter(Some(counted.clone())));
+    let client = client_of(&app, &request);
+    let counted = is_counted(&app, &request, client)
+        .then(|| Arc::new(Counted { app, narrowest: Mutex::new(None) }));
+    let meter = Meter { address: address::subject(client).into(), counted: counted.clone() };
+    request.extensions_mut().insert(meter);
     let mut response = next.run(request).await;
+    let Some(counted) = counted else { return response };
     let narrowest = *counted.narrowest.lock().unwrap_or_else(PoisonError::into_inner);
     match narrowest {
         Some(Ok(standing)) => tell(response.headers_mut(), &standing),
@@ -129,18 +135,19 @@ pub(super) async fn measure(State(app): State<App>, mut request: Request, next: 
     response
 }
 
-fn counted(app: App, request: &Request) -> Option<Counted> {
-    let rules = &app.clients;
-    if app.rates.counting() == Counting::Off || has_key(request.headers(), rules) {
-        return None;
-    }
+/// Who the client is, as far as the network tells.
+fn client_of(app: &App, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    let client = address::client(request.headers(), peer, rules.trusted_proxies);
-    if rules.uncounted.contains(&client) {
-        return None;
-    }
-    Some(Counted { app, address: address::subject(client), narrowest: Mutex::new(None) })
+    address::client(request.headers(), peer, app.clients.trusted_proxies)
+}
+
+/// Whether the operator wants this client's requests counted.
+fn is_counted(app: &App, request: &Request, client: IpAddr) -> bool {
+    let rules = &app.clients;
+    app.rates.counting() != Counting::Off
+        && !has_key(request.headers(), rules)
+        && !rules.uncounted.contains(&client)
 }
 
 fn has_key(headers: &HeaderMap, rules: &ClientRules) -> bool {
