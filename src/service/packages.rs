@@ -168,8 +168,7 @@ type Pieces = stream::BoxStream<'static, io::Result<Bytes>>;
 impl Entry {
     fn new(name: &str, content: Content, size_bytes: u64, at: u64) -> Self {
         let mut header = tar::Header::new_ustar();
-        // Names are ours and short.
-        let _ = header.set_path(name);
+        header.set_path(name).expect("names are ours and short");
         header.set_size(size_bytes);
         header.set_mode(MODE);
         header.set_mtime(at);

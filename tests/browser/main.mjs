@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import { AtpAgent } from '@atproto/api'
 
+import { describe, withinLimit } from '../clients/outcome.mjs'
 import * as account from './journeys/account.mjs'
 import * as confidential from './journeys/confidential.mjs'
 import * as python from './journeys/python.mjs'
@@ -24,7 +25,7 @@ const town = await startTown(engine, folder)
 const chromium = await startChromium()
 for (const [at, journey] of JOURNEYS.entries()) {
   const began = performance.now()
-  const error = await withinLimit(once(journey, at)).then(() => null, (error) => error)
+  const error = await withinLimit(once(journey, at), JOURNEY_MS_MAX).then(() => null, (error) => error)
   console.log(`${error ? 'FAILED' : 'ok    '} ${engine}: ${journey.title} (${Math.round(performance.now() - began)} ms)`)
   if (error) failures.push(`${journey.title}\n${describe(error)}`)
 }
@@ -46,18 +47,4 @@ async function newcomer(name) {
   const person = { handle: `${name}.test`, password: `the password of ${name}` }
   const { data } = await agent.createAccount({ ...person, email: `${name}@example.com` })
   return { ...person, did: data.did }
-}
-
-function withinLimit(promise) {
-  let timer
-  const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no end within ${JOURNEY_MS_MAX} ms`)), JOURNEY_MS_MAX)
-  })
-  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
-}
-
-function describe(error) {
-  const causes = []
-  for (let at = error; at; at = at.cause) causes.push(at.stack ?? String(at))
-  return causes.join('\ncaused by: ')
 }

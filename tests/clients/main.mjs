@@ -11,6 +11,7 @@ import * as firehose from './journeys/firehose.mjs'
 import * as inversion from './journeys/inversion.mjs'
 import * as python from './journeys/python.mjs'
 import * as resume from './journeys/resume.mjs'
+import { describe, withinLimit } from './outcome.mjs'
 import { startServer } from './server.mjs'
 import { Town } from './town.mjs'
 
@@ -55,23 +56,9 @@ async function runOn(engine) {
 async function journeysOn(name, town) {
   for (const journey of JOURNEYS) {
     const began = performance.now()
-    const error = await withinLimit(journey.run(town)).then(() => null, (error) => error)
+    const error = await withinLimit(journey.run(town), JOURNEY_MS_MAX).then(() => null, (error) => error)
     const took = `${Math.round(performance.now() - began)} ms`
     console.log(`${error ? 'FAILED' : 'ok    '} ${name}: ${journey.title} (${took})`)
     if (error) failures.push(`${name}: ${journey.title}\n${describe(error)}`)
   }
-}
-
-function withinLimit(promise) {
-  let timer
-  const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no end within ${JOURNEY_MS_MAX} ms`)), JOURNEY_MS_MAX)
-  })
-  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
-}
-
-function describe(error) {
-  const causes = []
-  for (let at = error; at; at = at.cause) causes.push(at.stack ?? String(at))
-  return causes.join('\ncaused by: ')
 }

@@ -1,5 +1,7 @@
 //! Pages that say what went wrong, and what to do about it.
 
+use std::fmt::Display;
+
 use axum::response::Response;
 use http::StatusCode;
 use maud::html;
@@ -34,6 +36,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Our own fault. The cause is logged and does not leave the server.
+    pub fn internal(cause: impl Display) -> Self {
+        tracing::error!("A page failed: {cause}.");
+        Self::Internal
+    }
+
     /// The page.
     pub fn into_page(self, app: &App, words: &'static Words) -> Response {
         let (status, title, text) = match &self {
@@ -93,8 +101,7 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let _ = XrpcError::internal(error);
-        Self::Internal
+        Self::internal(error)
     }
 }
 

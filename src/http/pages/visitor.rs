@@ -131,7 +131,10 @@ impl Visitor {
         if self.known == Known::Yes {
             return response;
         }
-        let signed_in = app.devices.signed_in(&self.browser).await.unwrap_or_default();
+        let signed_in = match self.signed_in(app).await {
+            Ok(signed_in) => signed_in,
+            Err(failure) => return failure.into_page(app, self.words),
+        };
         let kept = signed_in.iter().any(|one| one.sign_in.kept_at.is_some());
         let cookie = cookie(app, &self.browser.secret, kept.then_some(KEPT_LIFE));
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {

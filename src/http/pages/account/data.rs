@@ -9,7 +9,7 @@ use maud::html;
 use super::resident::{Resident, Shown};
 use crate::http::App;
 use crate::http::pages::failure::Failure;
-use crate::http::{XrpcError, pages::words::Words};
+use crate::http::pages::words::Words;
 use crate::service::rates::Bucket;
 
 /// `/account/data`
@@ -59,10 +59,7 @@ pub async fn download(State(app): State<App>, resident: Resident) -> Response {
     }
     let package = match app.packages.of(&resident.account).await {
         Ok(package) => package,
-        Err(error) => {
-            let _ = XrpcError::internal(error);
-            return resident.fail(&app, Failure::Internal);
-        }
+        Err(error) => return resident.fail(&app, Failure::internal(error)),
     };
     let name = format!("{}.tar", resident.account.handle.as_str());
     let (length, stream) = (package.size_bytes, package.into_stream());

@@ -81,7 +81,7 @@ async fn next_page(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Result<
             let shown = shown_name(&signed_in, name);
             sign_in_page(app, visitor, &journey, words).asking_for(shown).with_fault(fault).page()
         }
-        Step::Choose(accounts) => choice(visitor, &journey, words, &asked, &accounts),
+        Step::Choose(accounts) => choice(&journey, words, &asked, &accounts),
         Step::Consent(account) => {
             return consent::page(app, visitor, words, (&asked, &account)).await;
         }
@@ -159,14 +159,7 @@ pub(super) fn asking(words: &Words, asked: &Asked) -> Markup {
     html! { p.quiet { (words.say_with("continue-to", &[("app", host)])) } }
 }
 
-fn choice(
-    visitor: &Visitor,
-    journey: &Journey,
-    words: &'static Words,
-    asked: &Asked,
-    accounts: &[SignedIn],
-) -> Page {
-    let _ = visitor;
+fn choice(journey: &Journey, words: &'static Words, asked: &Asked, accounts: &[SignedIn]) -> Page {
     let title = words.say("choose-account");
     let body = html! {
         h1 { (title) }
