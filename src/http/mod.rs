@@ -20,6 +20,7 @@ mod log;
 pub mod oauth;
 pub mod operator;
 mod outcome;
+mod own_calls;
 mod pages;
 mod panic;
 pub mod params;

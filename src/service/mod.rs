@@ -24,6 +24,7 @@ pub mod invites;
 pub mod keys;
 pub mod lexicons;
 pub mod lockouts;
+pub mod migration;
 pub mod oauth;
 pub mod outbox;
 pub mod packages;
@@ -62,6 +63,7 @@ use import::Imports;
 use invites::Invites;
 use keys::AccountKeys;
 use lexicons::Lexicons;
+use migration::Moves;
 use oauth::OAuth;
 use outbox::Outbox;
 use packages::Packages;
@@ -124,6 +126,8 @@ pub struct Services {
     pub passkeys: Passkeys,
     /// Apps that act for accounts.
     pub oauth: Arc<OAuth>,
+    /// Accounts that move in or out by the pages.
+    pub moves: Moves,
     /// Lexicons of others.
     pub lexicons: Lexicons,
     /// Who calls.

@@ -43,6 +43,7 @@ mod oauth;
 mod oauth_bad_input;
 mod oauth_scopes;
 mod operation;
+mod pages_moving;
 mod proxy;
 mod rate_limits;
 mod read_after_write;

@@ -20,6 +20,7 @@ use crate::service::invites::Invites;
 use crate::service::keys::AccountKeys;
 use crate::service::lexicons::Lexicons;
 use crate::service::lockouts::Lockouts;
+use crate::service::migration::Moves;
 use crate::service::oauth::permission_sets::PermissionSets;
 use crate::service::oauth::{OAuth, OAuthParts};
 use crate::service::outbox::Outbox;
@@ -96,6 +97,7 @@ impl Wiring<'_> {
             passkeys: passkeys(config, (&store, &world, &vault), &host, &factors),
             factors,
             oauth,
+            moves: Moves::new(world.clone(), config.identity.plc_url.clone(), tasks.clone()),
             lexicons,
             email_tokens,
             outbox,

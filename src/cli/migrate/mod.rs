@@ -1,16 +1,13 @@
 //! `freehold migrate`: an account moves in, or out, whole.
 //!
-//! A client of both servers and nothing more: whatever it does, the protocol
-//! allows to anybody who has the password. The only thing it does as the
-//! administrator is to make the invite code of somebody who moves in.
+//! The steps are those of `service::migration`; here are the questions, the bar
+//! and the words of the terminal. The only thing done as the administrator is to
+//! make the invite code of somebody who moves in.
 
-mod identity;
-mod plan;
 mod progress;
 mod prompt;
-mod proof;
-mod side;
-mod steps;
+
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -22,11 +19,11 @@ use super::running::RunningServer;
 use super::serve::runtime;
 use super::settings::SettingsArgs;
 use crate::config::Config;
+use crate::service::migration::{
+    Directory, Far, Holdings, Invite, Login, Move, MoveError, Plan, Side, Standing, Tally, Wishes,
+};
 use crate::world::crash;
-use identity::Directory;
-use plan::{Invite, Plan, Wishes};
-use side::Side;
-use steps::{Move, Standing};
+use progress::Terminal;
 
 const CREATE_INVITE: &str = "com.atproto.server.createInviteCode";
 
@@ -107,18 +104,22 @@ impl Migrate {
         let config = settings.load()?.config;
         let server = RunningServer::of(&config)?;
         let world = server.world().clone();
-        let here =
-            Side::new(config.server.public_url.clone(), server.origin().clone(), world.clone());
-        let there = |url: &Url| {
-            Side::new(url.as_str().trim_end_matches('/').to_owned(), url.clone(), world.clone())
+        let watcher = Arc::new(Terminal::default());
+        let side = |name: &str, origin: &Url| {
+            let carrier = Far::trusted(origin.clone(), world.clone());
+            Side::new(name.to_owned(), carrier, world.clock.clone(), watcher.clone())
         };
+        let here = side(&config.server.public_url, server.origin());
+        let there = |url: &Url| side(url.as_str().trim_end_matches('/'), url);
         match self {
             Self::In(command) => {
-                let journey = Move { old: there(&command.from), new: here };
+                let (old, watcher) = (there(&command.from), watcher.clone());
+                let journey = Move { old, new: here, watcher };
                 runtime()?.block_on(command.moving.run(&config, journey, Door::Own(&server)))
             }
             Self::Out(command) => {
-                let journey = Move { old: here, new: there(&command.to) };
+                let (new, watcher) = (there(&command.to), watcher.clone());
+                let journey = Move { old: here, new, watcher };
                 let door = Door::Theirs(command.invite);
                 runtime()?.block_on(command.moving.run(&config, journey, door))
             }
@@ -134,11 +135,12 @@ impl Moving {
                 prompt::ask_secret(&format!("Password of {} at {}", self.handle, journey.old.name))?
             }
         };
-        let opened = journey.old.log_in(&self.handle, &old_password).await?;
+        let opened = journey.old.log_in(&Login::of(&self.handle, &old_password)).await?;
         let wishes =
             Wishes { new_handle: self.new_handle.as_deref(), email: self.email.as_deref() };
-        let plan = Plan::make(&journey.old, &journey.new, &opened, &wishes).await?;
-        print(&plan.describe(&journey.old, &journey.new))?;
+        let plan = Plan::make(&journey.old, &journey.new, &opened, &wishes).await;
+        let plan = plan.map_err(with_option)?;
+        print(&describe(&plan, &journey))?;
         if self.dry_run {
             return print("Nothing was done: this was a dry run.\n");
         }
@@ -159,7 +161,7 @@ impl Moving {
             eprintln!("Copying.");
             let (there, here) = journey.copy(plan).await?;
             crash::point("migrate: everything is copied");
-            print(&there.beside(&here))?;
+            print(&beside(&there, &here))?;
             if there.records != here.records || there.preferences != here.preferences {
                 return Err("the two sides differ; nothing is final yet: run it again".into());
             }
@@ -169,7 +171,7 @@ impl Moving {
         }
         journey.change_over(standing).await?;
         let (there, here) = journey.holdings(&plan.did).await?;
-        print(&there.beside(&here))?;
+        print(&beside(&there, &here))?;
         let new = &journey.new.name;
         print(&format!("{} lives at {new} now, as {}.\n", plan.did, plan.new_handle))?;
         // An account that has lived there since then has more by now.
@@ -210,7 +212,7 @@ impl Moving {
         let code = prompt::ask(&format!("The code that {} has mailed you", journey.old.name))?;
         let world = crate::app::world(config);
         let directory = Directory { http: &world.http, url: &config.identity.plc_url };
-        journey.change_identity(&plan.did, &code, &directory).await
+        Ok(journey.change_identity(&plan.did, &code, &directory).await?)
     }
 }
 
@@ -220,7 +222,8 @@ impl Door<'_> {
             (Invite::NotWanted, _) => Ok(None),
             (Invite::Wanted, Self::Own(server)) => {
                 let created = server.administer(CREATE_INVITE, &json!({ "useCount": 1 })).await?;
-                Ok(Some(side::text(&created, "code")?.to_owned()))
+                let code = created["code"].as_str().ok_or("the server made no invite code")?;
+                Ok(Some(code.to_owned()))
             }
             (Invite::Wanted, Self::Theirs(Some(code))) => Ok(Some(code)),
             (Invite::Wanted, Self::Theirs(None)) => {
@@ -228,4 +231,43 @@ impl Door<'_> {
             }
         }
     }
+}
+
+/// Names the option that helps.
+fn with_option(error: MoveError) -> Failure {
+    match error {
+        MoveError::HandleNeeded => format!("{error} with --new-handle").into(),
+        MoveError::EmailNeeded => format!("{error} with --email").into(),
+        error => error.into(),
+    }
+}
+
+/// Says what the move is, to the person who is about to do it.
+fn describe(plan: &Plan, journey: &Move) -> String {
+    let Plan { did, old_handle, new_handle, records, blobs, preferences, .. } = plan;
+    let invite = match plan.invite {
+        Invite::Wanted => "wanted",
+        Invite::NotWanted => "not wanted",
+    };
+    format!(
+        "{did}\n  from    {} as {old_handle}\n  to      {} as {new_handle}\n  \
+         holds   {records} records, {blobs} blobs, {preferences} preferences\n  \
+         invite  {invite}\n",
+        journey.old.name, journey.new.name,
+    )
+}
+
+/// The lines of a table: what one side holds and the other, and whether they
+/// agree.
+fn beside(old: &Holdings, new: &Holdings) -> String {
+    let row = |(what, old, new): (&str, &Tally, &Tally)| {
+        let verdict = if old == new { "equal" } else { "DIFFERENT" };
+        format!("  {what:<12} old {old}   new {new}   {verdict}\n")
+    };
+    let rows = [
+        ("records", &old.records, &new.records),
+        ("blobs", &old.blobs, &new.blobs),
+        ("preferences", &old.preferences, &new.preferences),
+    ];
+    rows.into_iter().map(row).collect()
 }

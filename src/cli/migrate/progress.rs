@@ -3,13 +3,51 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
+use parking_lot::Mutex;
+
+use crate::service::migration::{Note, Part, Patience, Watcher};
+
 /// Characters of the bar.
 const BAR_WIDTH: u64 = 30;
 /// Lines of a step where nobody looks.
 const LINES: u64 = 10;
 
+/// Somebody at a terminal, who sees the step that is under way.
+#[derive(Default)]
+pub(super) struct Terminal(Mutex<Option<Progress>>);
+
+impl Watcher for Terminal {
+    fn begins(&self, part: Part, total: u64) {
+        let what = match part {
+            Part::Records => "records",
+            Part::Blobs => "blobs",
+        };
+        *self.0.lock() = Some(Progress::new(what, total));
+    }
+
+    fn advances(&self, more: u64) {
+        if let Some(progress) = self.0.lock().as_mut() {
+            progress.advance(more);
+        }
+    }
+
+    fn ends(&self) {
+        if let Some(progress) = self.0.lock().take() {
+            progress.end();
+        }
+    }
+
+    fn notes(&self, note: Note) {
+        eprintln!("  {note}");
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::Long
+    }
+}
+
 /// A step of which so much is done.
-pub(super) struct Progress {
+struct Progress {
     what: &'static str,
     total: u64,
     done: u64,
@@ -18,14 +56,14 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Begins with nothing done.
-    pub(super) fn new(what: &'static str, total: u64) -> Self {
+    fn new(what: &'static str, total: u64) -> Self {
         let mut progress = Self { what, total, done: 0, terminal: stderr().is_terminal() };
         progress.show();
         progress
     }
 
     /// Says that `more` is done.
-    pub(super) fn advance(&mut self, more: u64) {
+    fn advance(&mut self, more: u64) {
         let before = self.part();
         self.done += more;
         if self.terminal || self.part() > before {
@@ -34,7 +72,7 @@ impl Progress {
     }
 
     /// Leaves the bar as it is and goes to the next line.
-    pub(super) fn end(self) {
+    fn end(self) {
         if self.terminal {
             let _ = writeln!(stderr());
         }

@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use subtle::ConstantTimeEq;
 
+use super::own_calls::OwnCall;
 use super::{App, XrpcError};
 use crate::service::ClientRules;
 use crate::service::rates::{Bucket, Counting, Exhausted, Standing};
@@ -145,7 +146,8 @@ fn client_of(app: &App, request: &Request) -> IpAddr {
 /// Whether the operator wants this client's requests counted.
 fn is_counted(app: &App, request: &Request, client: IpAddr) -> bool {
     let rules = &app.clients;
-    app.rates.counting() != Counting::Off
+    let own = request.extensions().get::<OwnCall>().is_some();
+    !own && app.rates.counting() != Counting::Off
         && !has_key(request.headers(), rules)
         && !rules.uncounted.contains(&client)
 }

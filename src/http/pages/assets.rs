@@ -15,6 +15,7 @@ use crate::http::App;
 const STYLE: &str = include_str!("style.css");
 const SUBMIT: &str = include_str!("submit.js");
 const PASSKEYS: &str = include_str!("passkeys.js");
+const FOLLOW: &str = include_str!("follow.js");
 const ICON: &str = include_str!("favicon.svg");
 
 /// Where the style sheet is.
@@ -27,6 +28,9 @@ pub static SUBMIT_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/s
 pub static PASSKEYS_PATH: LazyLock<String> =
     LazyLock::new(|| versioned("/assets/passkeys.js", PASSKEYS));
 
+/// Where the script is that shows how far something is.
+pub static FOLLOW_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/follow.js", FOLLOW));
+
 /// Where the operator's colour is.
 pub const LOOK_PATH: &str = "/assets/look.css";
 
@@ -37,6 +41,7 @@ pub fn router() -> Router<App> {
         .route("/assets/look.css", get(look))
         .route("/assets/submit.js", get(submit))
         .route("/assets/passkeys.js", get(passkeys))
+        .route("/assets/follow.js", get(follow))
         .route("/favicon.svg", get(icon))
         .route("/branding/logo", get(logo))
 }
@@ -64,6 +69,10 @@ async fn submit() -> Response {
 
 async fn passkeys() -> Response {
     file("text/javascript; charset=utf-8", PASSKEYS.to_owned())
+}
+
+async fn follow() -> Response {
+    file("text/javascript; charset=utf-8", FOLLOW.to_owned())
 }
 
 async fn icon() -> Response {

@@ -12,6 +12,7 @@ mod failure;
 mod home;
 mod journey;
 mod look;
+mod moving;
 mod page;
 mod visitor;
 mod words;
@@ -47,6 +48,7 @@ pub fn router() -> Router<App> {
         )
         .route("/.well-known/change-password", get(change_password))
         .merge(account::router())
+        .merge(moving::router())
         .merge(assets::router())
 }
 

@@ -144,6 +144,19 @@ impl Sessions {
         outcome
     }
 
+    /// Opens a session of somebody who has shown in another way who they are: the
+    /// pages, which act as their owner's client.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open_for(&self, account: &Account) -> Result<TokenPair, SessionError> {
+        let (session, tokens) = self.prepare(account.id, &account.did, &Credential::own())?;
+        let mut batch = Batch::new();
+        sessions::insert(&mut batch, &session);
+        self.store.db.run(batch).await?;
+        Ok(tokens)
+    }
+
     /// Continues a session: the next pair of tokens.
     ///
     /// # Errors

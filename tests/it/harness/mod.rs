@@ -20,7 +20,7 @@ pub use personas::{Owner, Written};
 pub use postgres::TestDatabase;
 pub use process::Process;
 pub use relay::Relay;
-pub use town::Town;
+pub use town::{Neighbour, Town};
 
 /// Declares tests that run on SQLite and on Postgres.
 macro_rules! on_both_engines {

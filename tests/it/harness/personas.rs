@@ -34,18 +34,7 @@ pub struct Written {
 impl Town {
     /// Signs somebody up as `name` under the server's domain.
     pub async fn owner(&self, name: &str) -> Owner {
-        let handle = format!("{name}.{}", super::town::HOSTNAME);
-        let password = format!("{name}'s password");
-        let input = json!({
-            "handle": handle,
-            "email": format!("{name}@mail.test"),
-            "password": password,
-        });
-        let visitor = self.visitor();
-        let session = visitor.procedure("com.atproto.server.createAccount", &input).await.ok();
-        let text = |key: &str| session[key].as_str().unwrap_or_default().to_owned();
-        let client = visitor.with_token(&text("accessJwt"));
-        Owner { did: text("did"), handle, password, client, refresh_jwt: text("refreshJwt") }
+        Owner::sign_up(&self.visitor(), (name, super::town::HOSTNAME)).await
     }
 
     /// Opens a new session: the old one has run out, or the server moved.
@@ -60,6 +49,21 @@ impl Town {
 }
 
 impl Owner {
+    /// Signs somebody up as `name` under a domain.
+    pub(super) async fn sign_up(visitor: &Client, (name, domain): (&str, &str)) -> Self {
+        let handle = format!("{name}.{domain}");
+        let password = format!("{name}'s password");
+        let input = json!({
+            "handle": handle,
+            "email": format!("{name}@mail.test"),
+            "password": password,
+        });
+        let session = visitor.procedure("com.atproto.server.createAccount", &input).await.ok();
+        let text = |key: &str| session[key].as_str().unwrap_or_default().to_owned();
+        let client = visitor.with_token(&text("accessJwt"));
+        Self { did: text("did"), handle, password, client, refresh_jwt: text("refreshJwt") }
+    }
+
     /// Returns the same person, who calls the server where it listens now.
     pub fn on(&self, town: &Town) -> Self {
         Self { client: self.client.moved(town.address()), ..self.clone() }

@@ -14,7 +14,7 @@ use freehold::world::World;
 use tempfile::TempDir;
 
 use super::postgres::TestDatabase;
-use super::{Client, Engine};
+use super::{Client, Engine, Owner};
 
 /// What the town's server is called.
 pub const HOSTNAME: &str = "pds.test";
@@ -182,6 +182,48 @@ impl Town {
         if let Some(directory) = self.directory.take() {
             directory.stop().await;
         }
+    }
+}
+
+/// Another server in the same world, to move from and to: on SQLite, with a
+/// database of its own.
+pub struct Neighbour {
+    server: Server,
+    name: String,
+    _folder: TempDir,
+}
+
+impl Town {
+    /// Starts another server under a host name.
+    pub async fn neighbour(&self, name: &str) -> Neighbour {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut variables = variables(folder.path());
+        variables.push(("FREEHOLD_SERVER_HOSTNAME".to_owned(), name.to_owned()));
+        let loaded = Config::load(&Sources { file: None, variables });
+        let config = loaded.expect("the neighbour's settings are right").config;
+        let server = Server::start(&config, self.world.clone()).await;
+        let server = server.expect("the neighbour's server starts");
+        self.world.http.route(name, server.address());
+        Neighbour { server, name: name.to_owned(), _folder: folder }
+    }
+}
+
+impl Neighbour {
+    /// Signs somebody up there as `name` under its domain.
+    pub async fn owner(&self, town: &Town, name: &str) -> Owner {
+        let owner = Owner::sign_up(&self.visitor(), (name, &self.name)).await;
+        town.world.http.route(&owner.handle, self.server.address());
+        owner
+    }
+
+    /// Returns somebody without an account there.
+    pub fn visitor(&self) -> Client {
+        Client::new(self.server.address())
+    }
+
+    /// Stops it.
+    pub async fn stop(self) {
+        self.server.stop().await;
     }
 }
 

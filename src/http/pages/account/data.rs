@@ -9,7 +9,7 @@ use maud::html;
 use super::resident::{Resident, Shown};
 use crate::http::App;
 use crate::http::pages::failure::Failure;
-use crate::http::pages::words::Words;
+use crate::http::pages::moving::{IN_PATH, OUT_PATH};
 use crate::service::rates::Bucket;
 
 /// `/account/data`
@@ -28,23 +28,24 @@ pub async fn show(State(app): State<App>, resident: Resident) -> Response {
             div.buttons { a.button href=(resident.link("/account/data/download")) { (words.say("data-download")) } }
             p.hint { (words.say("data-progress")) }
         }
-        (moving(words, &app.host.public_url))
+        (moving(&resident))
     };
     let title = words.say("data");
     resident.show(&app, Shown { place: "data", title, wrong: None, done: None, body }).await
 }
 
-fn moving(words: &Words, here: &str) -> maud::Markup {
+fn moving(resident: &Resident) -> maud::Markup {
+    let words = resident.words();
     html! {
         section.panel {
             h2 { (words.say("move-away")) }
             p { (words.say("move-away-text")) }
-            pre { "freehold migrate --from " (here) " --to https://new.example.com" }
+            div.buttons { a.button.second href=(resident.link(OUT_PATH)) { (words.say("move-away")) } }
         }
         section.panel {
             h2 { (words.say("move-in")) }
             p { (words.say("move-in-text")) }
-            pre { "freehold migrate --from https://old.example.com --to " (here) }
+            div.buttons { a.button.second href=(IN_PATH) { (words.say("move-in")) } }
         }
     }
 }

@@ -22,7 +22,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::http::App;
-use resident::Resident;
+pub use resident::{Resident, Shown, Submission};
 
 /// The pages of an account.
 pub fn router() -> Router<App> {

@@ -9,6 +9,7 @@ use super::sign_in::with_way_back;
 use super::{Field, fault};
 use crate::http::pages::failure::Failure;
 use crate::http::pages::journey::Journey;
+use crate::http::pages::moving::IN_PATH;
 use crate::http::pages::page::Page;
 use crate::http::pages::visitor::{Sender, Visitor};
 use crate::http::pages::words::Words;
@@ -69,6 +70,7 @@ fn form_page(
             div.buttons { button type="submit" { (words.say("sign-up")) } }
         }
         p.small { (words.say("have-account")) " " a href=(journey.link("/account/sign-in")) { (words.say("sign-in")) } }
+        p.small { (words.say("move-elsewhere")) " " a href=(IN_PATH) { (words.say("move-in")) } }
     };
     Page::card(words, title, body)
 }

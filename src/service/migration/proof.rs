@@ -11,11 +11,11 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::cli::failure::Failure;
 use crate::repo::write::RECORD_BYTES_MAX;
 use crate::repo::{BlockMap, car, verify};
 use crate::service::import::IMPORT_BYTES_MAX;
 
+use super::MoveError;
 use super::side::Side;
 
 /// CIDs on a page.
@@ -24,23 +24,28 @@ const PAGE: &str = "500";
 const SHOWN: usize = 16;
 
 /// What one side holds.
-#[derive(PartialEq, Eq)]
-pub(super) struct Holdings {
-    pub(super) records: Tally,
-    pub(super) blobs: Tally,
-    pub(super) preferences: Tally,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Each record's path and CID.
+    pub records: Tally,
+    /// The CIDs of the blobs.
+    pub blobs: Tally,
+    /// The preferences.
+    pub preferences: Tally,
 }
 
 /// So many things, and the hash of all of them.
-#[derive(PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) count: usize,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub count: usize,
+    /// Of all of them, in hexadecimal digits.
     digest: String,
 }
 
 impl Holdings {
     /// Reads everything of the account that `side` holds.
-    pub(super) async fn of(side: &Side, did: &str) -> Result<Self, Failure> {
+    pub async fn of(side: &Side, did: &str) -> Result<Self, MoveError> {
         let archive = side.bytes("com.atproto.sync.getRepo", &[("did", did)]).await?;
         let records = tokio::task::spawn_blocking(move || records(&archive.body)).await??;
         Ok(Self {
@@ -48,20 +53,6 @@ impl Holdings {
             blobs: Tally::of(blobs(side, did).await?),
             preferences: Tally::of(preferences(side).await?),
         })
-    }
-
-    /// The lines of a table: this side and the other, and whether they agree.
-    pub(super) fn beside(&self, other: &Self) -> String {
-        let rows = [
-            ("records", &self.records, &other.records),
-            ("blobs", &self.blobs, &other.blobs),
-            ("preferences", &self.preferences, &other.preferences),
-        ];
-        let row = |(what, old, new): (&str, &Tally, &Tally)| {
-            let verdict = if old == new { "equal" } else { "DIFFERENT" };
-            format!("  {what:<12} old {old}   new {new}   {verdict}\n")
-        };
-        rows.into_iter().map(row).collect()
     }
 }
 
@@ -84,7 +75,7 @@ impl fmt::Display for Tally {
 }
 
 /// Each record's path and CID.
-fn records(archive: &[u8]) -> Result<Vec<String>, Failure> {
+fn records(archive: &[u8]) -> Result<Vec<String>, MoveError> {
     let limits = car::Limits {
         block_bytes_max: RECORD_BYTES_MAX,
         total_bytes_max: IMPORT_BYTES_MAX,
@@ -92,7 +83,7 @@ fn records(archive: &[u8]) -> Result<Vec<String>, Failure> {
     };
     let (roots, blocks) = BlockMap::read_car(archive, limits)?;
     let [root] = roots[..] else {
-        return Err("the archive of the repository has no single root".into());
+        return Err(MoveError::Roots);
     };
     let verified = verify::repository(&blocks, &root)?;
     // Each is read and checked, not only named.
@@ -103,7 +94,7 @@ fn records(archive: &[u8]) -> Result<Vec<String>, Failure> {
     lines.collect()
 }
 
-async fn blobs(side: &Side, did: &str) -> Result<Vec<String>, Failure> {
+async fn blobs(side: &Side, did: &str) -> Result<Vec<String>, MoveError> {
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -119,7 +110,7 @@ async fn blobs(side: &Side, did: &str) -> Result<Vec<String>, Failure> {
     }
 }
 
-async fn preferences(side: &Side) -> Result<Vec<String>, Failure> {
+async fn preferences(side: &Side) -> Result<Vec<String>, MoveError> {
     let answer = side.query("app.bsky.actor.getPreferences", &[]).await?;
     let list = answer["preferences"].as_array().map(Vec::as_slice).unwrap_or_default();
     // A JSON object here has its keys in order, so equal ones have equal text.

@@ -1,21 +1,23 @@
 //! One of the two servers of a migration, spoken to as any client would.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use url::Url;
+use url::form_urlencoded;
 
-use crate::cli::failure::Failure;
-use crate::service::import::IMPORT_BYTES_MAX;
-use crate::world::World;
-use crate::world::http::{Answer, Request, RequestBody};
+use crate::world::Clock;
+use crate::world::http::{Answer, HttpError};
+
+use super::carrier::{Carrier, Sent};
+use super::{MoveError, Note, Patience, Watcher};
 
 /// An import of the largest repositories takes this long at most.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// Hosts may keep blobs and archives elsewhere and say so.
-const REDIRECTS_MAX: usize = 3;
+/// Somebody who looks at an empty page waits no longer.
+const PROMPT_CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait where a server has had enough and does not say until when.
 const PAUSE: Duration = Duration::from_secs(60);
 /// The longest wait that a server is granted: its windows are days at most.
@@ -26,11 +28,13 @@ const PAUSES_MAX: u32 = 30;
 const PAUSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// A server, and the session that the account has there.
-pub(super) struct Side {
+pub struct Side {
     /// What it is called when people are told about it.
-    pub(super) name: String,
-    origin: Url,
-    world: World,
+    pub name: String,
+    carrier: Box<dyn Carrier>,
+    clock: Clock,
+    watcher: Arc<dyn Watcher>,
+    /// Replaced when it is renewed; several copies go on at once.
     session: parking_lot::Mutex<Option<Tokens>>,
 }
 
@@ -40,18 +44,35 @@ struct Tokens {
     refresh: String,
 }
 
+/// What somebody logs in with.
+pub struct Login<'l> {
+    /// A handle or a DID.
+    pub who: &'l str,
+    /// The password.
+    pub password: &'l str,
+    /// The code that was mailed.
+    pub code: Option<&'l str>,
+}
+
+impl<'l> Login<'l> {
+    /// By password alone.
+    pub fn of(who: &'l str, password: &'l str) -> Self {
+        Self { who, password, code: None }
+    }
+}
+
 /// A call that got another answer than the one it hoped for.
 #[derive(Debug, thiserror::Error)]
 #[error("{side} refused {nsid} with {status}: {said}")]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// Which server.
     side: String,
     /// What was asked of it.
     nsid: String,
     /// What it answered.
-    pub(super) status: StatusCode,
+    pub status: StatusCode,
     /// The name of the error.
-    pub(super) name: String,
+    pub name: String,
     said: String,
     /// How long to wait before the same call may be made again.
     pause: Option<Duration>,
@@ -59,12 +80,12 @@ pub(super) struct Refusal {
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub enum CallError {
     /// The server answered, and it was a no.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// No answer, or one that cannot be read.
-    #[error("no answer from {side} to {nsid}; run the command again to go on from here")]
+    #[error("no answer from {side} to {nsid}; begin again to go on from here")]
     Silent {
         /// Which server.
         side: String,
@@ -72,20 +93,20 @@ pub(super) enum CallError {
         nsid: String,
         /// Why.
         #[source]
-        source: crate::world::http::HttpError,
+        source: HttpError,
     },
 }
 
 impl CallError {
     /// Says whether the server answered with an error of this name.
-    pub(super) fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.name == name)
     }
 }
 
 /// What a call carries.
 #[derive(Clone)]
-pub(super) enum Input {
+pub enum Input {
     /// Nothing.
     None,
     /// An object.
@@ -103,58 +124,64 @@ struct Call<'a> {
 }
 
 impl Side {
-    pub(super) fn new(name: String, origin: Url, world: World) -> Self {
-        Self { name, origin, world, session: parking_lot::Mutex::new(None) }
+    /// A server that nobody is logged in at yet.
+    pub fn new(
+        name: String,
+        carrier: impl Carrier + 'static,
+        clock: Clock,
+        watcher: Arc<dyn Watcher>,
+    ) -> Self {
+        let session = parking_lot::Mutex::new(None);
+        Self { name, carrier: Box::new(carrier), clock, watcher, session }
     }
 
     /// Opens a session of the account.
-    pub(super) async fn log_in(&self, who: &str, password: &str) -> Result<Value, CallError> {
-        let input = json!({ "identifier": who, "password": password });
+    ///
+    /// # Errors
+    /// `AuthFactorTokenRequired` where the server has mailed a code.
+    pub async fn log_in(&self, login: &Login<'_>) -> Result<Value, CallError> {
+        let mut input = json!({ "identifier": login.who, "password": login.password });
+        if let Some(code) = login.code {
+            input["authFactorToken"] = code.into();
+        }
         let opened = self.as_anybody("com.atproto.server.createSession", input).await?;
         self.keep(&opened);
         Ok(opened)
     }
 
-    fn keep(&self, opened: &Value) {
+    /// Goes on with a session that is open.
+    pub fn keep(&self, opened: &Value) {
         let token = |key: &str| opened[key].as_str().unwrap_or_default().to_owned();
         let tokens = Tokens { access: token("accessJwt"), refresh: token("refreshJwt") };
         *self.session.lock() = Some(tokens);
     }
 
     /// Asks a query, as the account where it has a session.
-    pub(super) async fn query(
-        &self,
-        nsid: &str,
-        params: &[(&str, &str)],
-    ) -> Result<Value, CallError> {
+    pub async fn query(&self, nsid: &str, params: &[(&str, &str)]) -> Result<Value, CallError> {
         let call = Call { nsid, params, input: Input::None, bearer: None };
         self.value(nsid, self.answered(Method::GET, call).await?)
     }
 
     /// Asks a query whose answer is no JSON.
-    pub(super) async fn bytes(
-        &self,
-        nsid: &str,
-        params: &[(&str, &str)],
-    ) -> Result<Answer, CallError> {
+    pub async fn bytes(&self, nsid: &str, params: &[(&str, &str)]) -> Result<Answer, CallError> {
         let call = Call { nsid, params, input: Input::None, bearer: None };
         self.answered(Method::GET, call).await
     }
 
     /// Calls a procedure as the account.
-    pub(super) async fn procedure(&self, nsid: &str, input: Input) -> Result<Value, CallError> {
+    pub async fn procedure(&self, nsid: &str, input: Input) -> Result<Value, CallError> {
         let call = Call { nsid, params: &[], input, bearer: None };
         self.value(nsid, self.answered(Method::POST, call).await?)
     }
 
     /// Calls a procedure without a session.
-    pub(super) async fn as_anybody(&self, nsid: &str, input: Value) -> Result<Value, CallError> {
+    pub async fn as_anybody(&self, nsid: &str, input: Value) -> Result<Value, CallError> {
         self.with_token(nsid, input, String::new()).await
     }
 
     /// Makes an account with a token that its old server signed, and keeps the
     /// session that comes with it.
-    pub(super) async fn enrol(&self, input: Value, proof: &str) -> Result<(), CallError> {
+    pub async fn enrol(&self, input: Value, proof: &str) -> Result<(), CallError> {
         let created = self.with_token("com.atproto.server.createAccount", input, proof.into());
         self.keep(&created.await?);
         Ok(())
@@ -179,10 +206,12 @@ impl Side {
     async fn answered(&self, method: Method, call: Call<'_>) -> Result<Answer, CallError> {
         for _ in 0..PAUSES_MAX {
             match self.answered_now(method.clone(), &call).await {
-                Err(CallError::Refused(Refusal { pause: Some(pause), .. })) => {
-                    let (name, seconds) = (&self.name, pause.as_secs());
-                    eprintln!("  {name} wants no more calls for now; going on in {seconds} s");
-                    self.world.clock.sleep(pause).await;
+                Err(CallError::Refused(Refusal { pause: Some(pause), .. }))
+                    if self.watcher.patience() == Patience::Long =>
+                {
+                    let (side, seconds) = (self.name.clone(), pause.as_secs());
+                    self.watcher.notes(Note::Waiting { side, seconds });
+                    self.clock.sleep(pause).await;
                 }
                 answered => return answered,
             }
@@ -223,35 +252,37 @@ impl Side {
         Ok(true)
     }
 
-    fn request(&self, method: Method, call: &Call<'_>, bearer: Option<String>) -> Request {
-        let mut url = self.origin.clone();
-        url.set_path(&format!("/xrpc/{}", call.nsid));
+    fn request(&self, method: Method, call: &Call<'_>, bearer: Option<String>) -> Sent {
+        let mut target = format!("/xrpc/{}", call.nsid);
         if !call.params.is_empty() {
-            url.query_pairs_mut().extend_pairs(call.params);
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            target = format!("{target}?{}", query.extend_pairs(call.params).finish());
         }
-        let request =
-            self.world.http.trusted(url).timeout(CALL_TIMEOUT).redirects_max(REDIRECTS_MAX);
-        let mut request = request.method(method).size_max(IMPORT_BYTES_MAX as usize);
+        let mut headers = HeaderMap::new();
+        let timeout = match self.watcher.patience() {
+            Patience::None => PROMPT_CALL_TIMEOUT,
+            Patience::Long => CALL_TIMEOUT,
+        };
         let bearer = bearer.filter(|token| !token.is_empty());
         if let Some(mut value) =
             bearer.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok())
         {
             value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
+            headers.insert(header::AUTHORIZATION, value);
         }
-        match &call.input {
-            Input::None => request,
-            Input::Json(value) => request
-                .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(RequestBody::Whole(value.to_string().into())),
-            Input::Bytes(bytes, kind) => request
-                .header(header::CONTENT_TYPE, kind.clone())
-                .body(RequestBody::Whole(bytes.clone())),
-        }
+        let (body, kind) = match &call.input {
+            Input::None => return Sent { method, target, headers, body: Bytes::new(), timeout },
+            Input::Json(value) => {
+                (value.to_string().into(), HeaderValue::from_static("application/json"))
+            }
+            Input::Bytes(bytes, kind) => (bytes.clone(), kind.clone()),
+        };
+        headers.insert(header::CONTENT_TYPE, kind);
+        Sent { method, target, headers, body, timeout }
     }
 
-    async fn sent(&self, request: Request, nsid: &str) -> Result<Answer, CallError> {
-        request.fetch().await.map_err(|source| self.silent(nsid, source))
+    async fn sent(&self, sent: Sent, nsid: &str) -> Result<Answer, CallError> {
+        self.carrier.carry(sent).await.map_err(|source| self.silent(nsid, source))
     }
 
     /// Reads an answer; a procedure may say nothing but yes.
@@ -262,7 +293,7 @@ impl Side {
         }
     }
 
-    fn silent(&self, nsid: &str, source: crate::world::http::HttpError) -> CallError {
+    fn silent(&self, nsid: &str, source: HttpError) -> CallError {
         CallError::Silent { side: self.name.clone(), nsid: nsid.to_owned(), source }
     }
 
@@ -272,8 +303,8 @@ impl Side {
         let said = body["message"].as_str().filter(|text| !text.is_empty()).unwrap_or(&name);
         let (said, pause) = match answer.status {
             StatusCode::TOO_MANY_REQUESTS => {
-                let pause = pause(&answer.headers, self.world.clock.now().unix_secs());
-                ("too many calls; run the command again later", Some(pause))
+                let pause = pause(&answer.headers, self.clock.now().unix_secs());
+                ("too many calls; begin again later", Some(pause))
             }
             _ => (said, None),
         };
@@ -292,13 +323,29 @@ fn pause(headers: &HeaderMap, now_secs: i64) -> Duration {
 }
 
 /// Reads a text out of an answer.
-pub(super) fn text<'a>(answer: &'a Value, key: &str) -> Result<&'a str, Failure> {
-    answer[key].as_str().ok_or_else(|| format!("an answer has no {key}").into())
+pub fn text<'a>(answer: &'a Value, key: &'static str) -> Result<&'a str, MoveError> {
+    answer[key].as_str().ok_or(MoveError::Answer(key))
 }
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
+    use super::super::{Far, Part};
     use super::*;
+    use crate::world::World;
+
+    struct Nobody;
+
+    impl Watcher for Nobody {
+        fn begins(&self, _: Part, _: u64) {}
+        fn advances(&self, _: u64) {}
+        fn ends(&self) {}
+        fn notes(&self, _: Note) {}
+        fn patience(&self) -> Patience {
+            Patience::Long
+        }
+    }
 
     #[test]
     fn a_server_says_how_long_to_leave_it_alone() {
@@ -325,7 +372,9 @@ mod tests {
         let tired = r#"{"error":"RateLimitExceeded","message":"Rate Limit Exceeded"}"#;
         world.http.answer(url, 429, "application/json", tired);
         let origin = Url::parse("https://old.test").expect("a URL");
-        let side = Side::new("the old server".to_owned(), origin, world.clone());
+        let carrier = Far::trusted(origin, world.clone());
+        let (name, watcher) = ("the old server".to_owned(), Arc::new(Nobody));
+        let side = Side::new(name, carrier, world.clock.clone(), watcher);
         let call = tokio::spawn(async move { side.query("com.example.read", &[]).await });
         while world.clock.waiting() == 0 {
             tokio::task::yield_now().await;

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::failure::Failure;
 use crate::world::crash;
 use crate::world::http::Outbound;
 
+use super::MoveError;
 use super::side::{Input, text};
 use super::steps::{Move, STATUS, Standing};
 
@@ -15,32 +15,34 @@ const RECOMMENDED: &str = "com.atproto.identity.getRecommendedDidCredentials";
 const ROTATION_KEYS_MAX: usize = 10;
 
 /// The directory of did:plc, asked for what an identity says now.
-pub(super) struct Directory<'a> {
-    pub(super) http: &'a Outbound,
-    pub(super) url: &'a Url,
+pub struct Directory<'a> {
+    /// The way out.
+    pub http: &'a Outbound,
+    /// Where it is.
+    pub url: &'a Url,
 }
 
 impl Move {
     /// Returns whether the identity names the new server already.
-    pub(super) async fn leads_there(&self) -> Result<bool, Failure> {
+    pub async fn leads_there(&self) -> Result<bool, MoveError> {
         let status = self.new.query(STATUS, &[]).await?;
         Ok(status["validDid"] == true)
     }
 
     /// Has the old server mail the code without which it signs nothing.
-    pub(super) async fn ask_for_code(&self) -> Result<(), Failure> {
+    pub async fn ask_for_code(&self) -> Result<(), MoveError> {
         let nsid = "com.atproto.identity.requestPlcOperationSignature";
         self.old.procedure(nsid, Input::None).await?;
         Ok(())
     }
 
     /// Changes a did:plc identity: the old server signs, the new one submits.
-    pub(super) async fn change_identity(
+    pub async fn change_identity(
         &self,
         did: &str,
         code: &str,
         directory: &Directory<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), MoveError> {
         let mut wanted = self.new.query(RECOMMENDED, &[]).await?;
         let leaving = self.old.query(RECOMMENDED, &[]).await?;
         let current = directory.state(did).await?;
@@ -57,7 +59,7 @@ impl Move {
     }
 
     /// What the owner of a did:web identity has to write into its document.
-    pub(super) async fn document_to_write(&self, did: &str) -> Result<String, Failure> {
+    pub async fn document_to_write(&self, did: &str) -> Result<String, MoveError> {
         let wanted = self.new.query(RECOMMENDED, &[]).await?;
         let key = text(&wanted["verificationMethods"], "atproto")?;
         let key = key.strip_prefix("did:key:").unwrap_or(key);
@@ -75,11 +77,11 @@ impl Move {
                 "serviceEndpoint": wanted["services"]["atproto_pds"]["endpoint"],
             }],
         });
-        Ok(serde_json::to_string_pretty(&parts)?)
+        Ok(format!("{parts:#}"))
     }
 
     /// The new account speaks, and the old one falls silent.
-    pub(super) async fn change_over(&self, there: Standing) -> Result<(), Failure> {
+    pub async fn change_over(&self, there: Standing) -> Result<(), MoveError> {
         if there == Standing::Arriving {
             self.new.procedure("com.atproto.server.activateAccount", Input::None).await?;
             crash::point("migrate: the new account speaks");
@@ -95,10 +97,11 @@ impl Move {
 }
 
 impl Directory<'_> {
-    async fn state(&self, did: &str) -> Result<Value, Failure> {
+    async fn state(&self, did: &str) -> Result<Value, MoveError> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/{did}/data", url.path().trim_end_matches('/')));
-        Ok(self.http.trusted(url).fetch().await?.json()?)
+        let answer = self.http.trusted(url).fetch().await.map_err(MoveError::Directory)?;
+        answer.json().map_err(MoveError::Directory)
     }
 }
 

@@ -2,36 +2,37 @@
 
 use serde_json::Value;
 
-use crate::cli::failure::Failure;
-
+use super::MoveError;
 use super::side::{Side, text};
 
 const DESCRIBE: &str = "com.atproto.server.describeServer";
 const STATUS: &str = "com.atproto.server.checkAccountStatus";
 
 /// Everything about a move that can be known before it.
-pub(super) struct Plan {
+pub struct Plan {
     /// The account.
-    pub(super) did: String,
+    pub did: String,
     /// Its handle at the old server.
-    pub(super) old_handle: String,
+    pub old_handle: String,
     /// The one it will have.
-    pub(super) new_handle: String,
+    pub new_handle: String,
     /// Its address, which the new server is told.
-    pub(super) email: String,
+    pub email: String,
     /// The DID of the new server.
-    pub(super) service_did: String,
+    pub service_did: String,
     /// Whether an account there needs an invite code.
-    pub(super) invite: Invite,
-    /// How much there is.
-    pub(super) records: u64,
-    pub(super) blobs: u64,
-    pub(super) preferences: usize,
+    pub invite: Invite,
+    /// How many records there are.
+    pub records: u64,
+    /// How many blobs.
+    pub blobs: u64,
+    /// How many preferences.
+    pub preferences: usize,
 }
 
 /// Whether an account at the new server needs an invite code.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Invite {
+pub enum Invite {
     /// It does.
     Wanted,
     /// It does not.
@@ -39,19 +40,21 @@ pub(super) enum Invite {
 }
 
 /// What the person said about the move.
-pub(super) struct Wishes<'a> {
-    pub(super) new_handle: Option<&'a str>,
-    pub(super) email: Option<&'a str>,
+pub struct Wishes<'a> {
+    /// The handle afterwards.
+    pub new_handle: Option<&'a str>,
+    /// The address afterwards.
+    pub email: Option<&'a str>,
 }
 
 impl Plan {
     /// Asks both servers; the account is logged in at the old one.
-    pub(super) async fn make(
+    pub async fn make(
         old: &Side,
         new: &Side,
         opened: &Value,
         wishes: &Wishes<'_>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, MoveError> {
         let (there, here) = (old.query(DESCRIBE, &[]).await?, new.query(DESCRIBE, &[]).await?);
         let old_handle = text(opened, "handle")?.to_owned();
         let new_handle = match wishes.new_handle {
@@ -60,7 +63,7 @@ impl Plan {
         };
         let session = old.query("com.atproto.server.getSession", &[]).await?;
         let email = wishes.email.or(session["email"].as_str());
-        let email = email.ok_or("the old server names no e-mail address; give one with --email")?;
+        let email = email.ok_or(MoveError::EmailNeeded)?;
         let status = old.query(STATUS, &[]).await?;
         let preferences = old.query("app.bsky.actor.getPreferences", &[]).await?;
         Ok(Self {
@@ -78,33 +81,16 @@ impl Plan {
             preferences: preferences["preferences"].as_array().map_or(0, Vec::len),
         })
     }
-
-    /// Says what the move is, to the person who is about to do it.
-    pub(super) fn describe(&self, old: &Side, new: &Side) -> String {
-        let Self { did, old_handle, new_handle, records, blobs, preferences, .. } = self;
-        let invite = match self.invite {
-            Invite::Wanted => "wanted",
-            Invite::NotWanted => "not wanted",
-        };
-        format!(
-            "{did}\n  from    {} as {old_handle}\n  to      {} as {new_handle}\n  \
-             holds   {records} records, {blobs} blobs, {preferences} preferences\n  \
-             invite  {invite}\n",
-            old.name, new.name,
-        )
-    }
 }
 
 /// The handle after the move: one under the old server's domains becomes one
 /// under the new server's, any other is the person's own and stays.
-fn handle_there(handle: &str, old: &[String], new: &[String]) -> Result<String, Failure> {
+fn handle_there(handle: &str, old: &[String], new: &[String]) -> Result<String, MoveError> {
     let stays = new.iter().any(|domain| handle.ends_with(domain.as_str()));
     let label = old.iter().find_map(|domain| handle.strip_suffix(domain.as_str()));
     match (stays, label, new.first()) {
         (false, Some(label), Some(domain)) => Ok(format!("{label}{domain}")),
-        (false, Some(_), None) => Err("the new server offers no handles; give one of your own \
-                                       with --new-handle"
-            .into()),
+        (false, Some(_), None) => Err(MoveError::HandleNeeded),
         _ => Ok(handle.to_owned()),
     }
 }
