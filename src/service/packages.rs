@@ -9,9 +9,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use moka::sync::Cache;
 use serde_json::json;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
@@ -22,11 +25,14 @@ use crate::atproto::Cid;
 use crate::atproto::syntax::Did;
 use crate::store::accounts::Account;
 use crate::store::blobs::{self, BlobPage};
-use crate::store::{Store, StoreError, preferences};
+use crate::store::{AccountId, Store, StoreError, preferences};
 use crate::world::World;
 
 /// Blobs that are listed at once.
 const BLOBS_PAGE: u32 = 1_000;
+/// Packages whose progress is known at once, and for how long.
+const UNDER_WAY_MAX: u64 = 1_000;
+const UNDER_WAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The unit of a tar.
 const BLOCK: u64 = 512;
 /// Who may read what is unpacked: its owner.
@@ -38,12 +44,31 @@ pub struct Packages {
     world: World,
     exports: Arc<Exports>,
     spool_folder: PathBuf,
+    /// By the name that whoever asked gave it.
+    under_way: Cache<String, Arc<Sending>>,
+}
+
+/// A package on its way.
+struct Sending {
+    account: AccountId,
+    size_bytes: u64,
+    sent_bytes: AtomicU64,
+}
+
+/// How much of a package was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were sent.
+    pub sent_bytes: u64,
+    /// Bytes of the whole.
+    pub size_bytes: u64,
 }
 
 /// Everything somebody has here.
 pub struct Package {
     /// Bytes of the whole.
     pub size_bytes: u64,
+    sending: Arc<Sending>,
     store: Store,
     did: Did,
     entries: Vec<Entry>,
@@ -79,14 +104,23 @@ pub enum PackageError {
 impl Packages {
     /// Makes the service; repositories are set down in `spool_folder`.
     pub fn new(store: Store, world: World, exports: Arc<Exports>, spool_folder: PathBuf) -> Self {
-        Self { store, world, exports, spool_folder }
+        let under_way =
+            Cache::builder().max_capacity(UNDER_WAY_MAX).time_to_live(UNDER_WAY).build();
+        Self { store, world, exports, spool_folder, under_way }
     }
 
-    /// Puts together what an account has.
+    /// How far a package of an account is, by the name that it was given.
+    pub fn progress(&self, account: AccountId, name: &str) -> Option<Progress> {
+        let sending = self.under_way.get(name).filter(|sending| sending.account == account)?;
+        let sent_bytes = sending.sent_bytes.load(Ordering::Relaxed);
+        Some(Progress { sent_bytes, size_bytes: sending.size_bytes })
+    }
+
+    /// Puts together what an account has; `name` is how its progress is asked for.
     ///
     /// # Errors
     /// See [`PackageError`].
-    pub async fn of(&self, account: &Account) -> Result<Package, PackageError> {
+    pub async fn of(&self, account: &Account, name: &str) -> Result<Package, PackageError> {
         let now = self.world.clock.now();
         let at = u64::try_from(now.unix_secs()).unwrap_or(0);
         let about = json!({
@@ -117,7 +151,11 @@ impl Packages {
         // Two empty blocks end a tar.
         let files: u64 = entries.iter().map(Entry::whole_bytes).sum();
         let (store, did) = (self.store.clone(), account.did.clone());
-        Ok(Package { size_bytes: files + 2 * BLOCK, store, did, entries })
+        let size_bytes = files + 2 * BLOCK;
+        let sending = Sending { account: account.id, size_bytes, sent_bytes: AtomicU64::new(0) };
+        let sending = Arc::new(sending);
+        self.under_way.insert(name.to_owned(), sending.clone());
+        Ok(Package { size_bytes, sending, store, did, entries })
     }
 
     async fn preferences(&self, account: &Account) -> Result<Bytes, StoreError> {
@@ -153,13 +191,15 @@ impl Package {
     /// The archive, piece by piece. It ends with an error where a blob is gone
     /// meanwhile: an archive that lacks something must not look whole.
     pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        let Self { store, did, entries, .. } = self;
+        let Self { store, did, entries, sending, .. } = self;
         let files = stream::iter(entries).then(move |entry| {
             let (store, did) = (store.clone(), did.clone());
             async move { entry.into_stream(&store, &did).await }
         });
         let end = stream::iter([Ok(Bytes::from(vec![0; 2 * BLOCK as usize]))]);
-        files.try_flatten().chain(end)
+        files.try_flatten().chain(end).inspect_ok(move |piece| {
+            sending.sent_bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        })
     }
 }
 

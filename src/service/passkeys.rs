@@ -22,6 +22,7 @@ use webauthn_rs::prelude::{
 use super::Host;
 use super::factors::{FactorError, Factors};
 use super::outbox::letters::Notice;
+use super::passwords;
 use crate::store::accounts::{self, Account};
 use crate::store::passkeys::{self, StoredPasskey};
 use crate::store::vault::Vault;
@@ -81,6 +82,9 @@ pub enum PasskeyError {
     /// The account has enough of them.
     #[error("an account can have at most {PER_ACCOUNT_MAX} passkeys")]
     TooMany,
+    /// It is the only one, and the account has no password.
+    #[error("this passkey is the only way in")]
+    OnlyWayIn,
     /// Its owner could not be told.
     #[error(transparent)]
     Told(#[from] FactorError),
@@ -182,10 +186,14 @@ impl Passkeys {
     /// Forgets a passkey.
     ///
     /// # Errors
-    /// The store's.
+    /// [`PasskeyError::OnlyWayIn`] for the last one of an account without a
+    /// password.
     pub async fn remove(&self, account: &Account, id: &str) -> Result<(), PasskeyError> {
         let found = passkeys::find(&self.store.db, id).await?;
         let Some(found) = found.filter(|found| found.account == account.id) else { return Ok(()) };
+        if passwords::is_none(&account.password_hash) && self.of(account.id).await?.len() < 2 {
+            return Err(PasskeyError::OnlyWayIn);
+        }
         let mut batch = Batch::new();
         passkeys::delete(&mut batch, account.id, id);
         self.store.db.run(batch).await?;

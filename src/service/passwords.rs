@@ -21,6 +21,9 @@ pub const NEW_CHARS_MAX: usize = 256;
 /// longer ones.
 pub const CHARS_MAX: usize = 512;
 
+/// What is stored for an account without a password: no password has this hash.
+const NONE: &str = "!";
+
 /// Memory, passes and lanes of argon2id: OWASP's first choice for servers.
 const ARGON2_KIB: u32 = 19 * 1024;
 const ARGON2_PASSES: u32 = 2;
@@ -71,6 +74,16 @@ pub enum PasswordError {
     /// The hash function itself refused, which it has no reason to.
     #[error("a password could not be hashed: {0}")]
     Failed(String),
+}
+
+/// What to store for an account that has no password.
+pub fn no_hash() -> String {
+    NONE.to_owned()
+}
+
+/// Whether an account has no password, by what is stored.
+pub fn is_none(stored: &str) -> bool {
+    stored == NONE
 }
 
 impl Passwords {
@@ -163,6 +176,11 @@ fn verdict(password: &str, stored: &str) -> Result<Verdict, PasswordError> {
         let right = argon2()?.verify_password(password.as_bytes(), &hash).is_ok();
         return Ok(if right { Verdict::Right } else { Verdict::Wrong });
     }
+    if is_none(stored) {
+        // It takes as long as any other.
+        argon2id(password, &[0; SALT_BYTES])?;
+        return Ok(Verdict::Wrong);
+    }
     let (salt, _) = stored.split_once(':').ok_or(PasswordError::Unreadable)?;
     let computed = official_scrypt(password, salt)?;
     let right = bool::from(computed.as_bytes().ct_eq(stored.as_bytes()));
@@ -219,6 +237,14 @@ mod tests {
     async fn a_hash_of_no_known_form_is_an_error_and_not_a_wrong_password() {
         let verdict = passwords().verify("x", "plain text").await;
         assert!(matches!(verdict, Err(PasswordError::Unreadable)));
+    }
+
+    #[tokio::test]
+    async fn no_password_opens_what_has_none() {
+        for password in ["", "!", "anything"] {
+            let verdict = passwords().verify(password, &no_hash()).await;
+            assert_eq!(verdict.ok(), Some(Verdict::Wrong));
+        }
     }
 
     const OFFICIAL: &str = "000102030405060708090a0b0c0d0e0f:ea9df5abd6826beb5d198aee803e7674\

@@ -305,6 +305,19 @@ on_both_engines! {
         let json = |name: &str| serde_json::from_slice::<serde_json::Value>(&files[name]).expect("JSON");
         assert_eq!(json("account.json")["did"], alice.did);
         assert_eq!(json("preferences.json"), preferences);
+
+        // A page can follow how far its own download is, and nobody else's.
+        let page = browser.open("/account/data").await;
+        let after = |text: &str| page.html.split(text).nth(1).and_then(|rest| rest.split('"').next());
+        let progress = after("data-follow=\"").expect("an address").to_owned();
+        let told = async |browser: &Browser| {
+            serde_json::from_str::<serde_json::Value>(&browser.open(&progress).await.html)
+        };
+        assert_eq!(told(&browser).await.expect("JSON")["total"], json!(null));
+        browser.open(after("id=\"download\" href=\"").expect("an address")).await;
+        let done = told(&browser).await.expect("JSON");
+        assert_eq!((&done["stage"], &done["done"]), (&json!("sent"), &done["total"]));
+        assert_eq!(told(&town.browser()).await.expect("JSON")["total"], json!(null));
     }
 
     /// Records are looked at, and deleted.

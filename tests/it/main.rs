@@ -44,6 +44,7 @@ mod oauth_bad_input;
 mod oauth_scopes;
 mod operation;
 mod pages_moving;
+mod pages_sign_up;
 mod proxy;
 mod rate_limits;
 mod read_after_write;

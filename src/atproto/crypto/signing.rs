@@ -11,7 +11,11 @@ use k256::ecdsa::signature::hazmat::PrehashSigner;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Curve, PublicKey, SECRET_BYTES, SIGNATURE_BYTES};
+use super::{Curve, PublicKey, SECRET_BYTES, SIGNATURE_BYTES, base58};
+
+/// The varints before a secret of each curve: 0x1301 and 0x1306.
+const K256_SECRET: [u8; 2] = [0x81, 0x26];
+const P256_SECRET: [u8; 2] = [0x86, 0x26];
 
 /// A secret key of either curve. Cloning shares it; the secret is wiped when
 /// the last clone is dropped.
@@ -88,6 +92,22 @@ impl SigningKey {
             Scalar::K256(key) => key.to_bytes().into(),
             Scalar::P256(key) => key.to_bytes().into(),
         })
+    }
+}
+
+impl SigningKey {
+    /// Writes the secret for people to keep, as multibase of a multicodec key: the
+    /// form that tools for did:plc read.
+    ///
+    /// Source: <https://github.com/multiformats/multicodec>, `secp256k1-priv` and
+    /// `p256-priv`
+    pub fn to_multibase(&self) -> Zeroizing<String> {
+        let prefix = match self.curve() {
+            Curve::K256 => K256_SECRET,
+            Curve::P256 => P256_SECRET,
+        };
+        let bytes = Zeroizing::new([&prefix[..], &self.to_secret()[..]].concat());
+        Zeroizing::new(format!("z{}", base58::encode(&bytes)))
     }
 }
 

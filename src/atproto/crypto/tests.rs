@@ -263,3 +263,14 @@ fn a_secret_is_never_printed() {
     let printed = format!("{key:?}");
     assert_eq!(printed, format!("SigningKey({})", key.public()));
 }
+
+/// The figures follow from the multicodec table: 0x1301 and 0x1306, then 32 bytes.
+#[test]
+fn a_secret_is_written_as_tools_read_it() {
+    let ones = "01".repeat(SECRET_BYTES);
+    let check = |curve, expected: &str| {
+        assert_eq!(key(curve, &ones).to_multibase().as_str(), expected);
+    };
+    check(Curve::K256, "z3vLU4oxmMuk5hntHbupuqenVWfFEwiUniigZDvuqdPViY4G");
+    check(Curve::P256, "z42thxEN747cJ7eWPAEVgStE83Lq75QAM75hcQu9Yhyvjm7N");
+}

@@ -16,6 +16,7 @@ const STYLE: &str = include_str!("style.css");
 const SUBMIT: &str = include_str!("submit.js");
 const PASSKEYS: &str = include_str!("passkeys.js");
 const FOLLOW: &str = include_str!("follow.js");
+const HANDLE: &str = include_str!("handle.js");
 const ICON: &str = include_str!("favicon.svg");
 
 /// Where the style sheet is.
@@ -31,6 +32,9 @@ pub static PASSKEYS_PATH: LazyLock<String> =
 /// Where the script is that shows how far something is.
 pub static FOLLOW_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/follow.js", FOLLOW));
 
+/// Where the script is that checks a handle while it is typed.
+pub static HANDLE_PATH: LazyLock<String> = LazyLock::new(|| versioned("/assets/handle.js", HANDLE));
+
 /// Where the operator's colour is.
 pub const LOOK_PATH: &str = "/assets/look.css";
 
@@ -42,6 +46,7 @@ pub fn router() -> Router<App> {
         .route("/assets/submit.js", get(submit))
         .route("/assets/passkeys.js", get(passkeys))
         .route("/assets/follow.js", get(follow))
+        .route("/assets/handle.js", get(handle))
         .route("/favicon.svg", get(icon))
         .route("/branding/logo", get(logo))
 }
@@ -73,6 +78,10 @@ async fn passkeys() -> Response {
 
 async fn follow() -> Response {
     file("text/javascript; charset=utf-8", FOLLOW.to_owned())
+}
+
+async fn handle() -> Response {
+    file("text/javascript; charset=utf-8", HANDLE.to_owned())
 }
 
 async fn icon() -> Response {

@@ -14,6 +14,7 @@ mod journey;
 mod look;
 mod moving;
 mod page;
+mod qr;
 mod visitor;
 mod words;
 
@@ -40,6 +41,7 @@ pub fn router() -> Router<App> {
             get(entrance::show_passkey).post(entrance::check_passkey),
         )
         .route("/account/sign-up", get(entrance::show_sign_up).post(entrance::sign_up))
+        .route(entrance::HANDLE_PATH, get(entrance::check_handle))
         .route("/account/sign-out", post(entrance::sign_out))
         .route("/account/reset-password", get(entrance::ask_for_code).post(entrance::request_code))
         .route(

@@ -13,7 +13,7 @@ use crate::atproto::Moment;
 use crate::atproto::event::{AccountEvent, Frame, HostingStatus};
 use crate::atproto::syntax::Did;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
-use crate::service::passwords::{PasswordError, Verdict};
+use crate::service::passwords::{self, PasswordError, Verdict};
 use crate::service::repos::Owner;
 use crate::store::accounts::{self, Account};
 use crate::store::intents::{self, Intent};
@@ -136,10 +136,30 @@ impl Accounts {
         if self.passwords.verify(password, &account.password_hash).await? == Verdict::Wrong {
             return Err(DeleteError::Wrong);
         }
+        self.delete_with_code(&account, code).await
+    }
+
+    /// Deletes the account of somebody who has no password, has shown a passkey a
+    /// moment ago, and shows the mailed code.
+    ///
+    /// # Errors
+    /// [`DeleteError::Wrong`] where the account has a password.
+    pub async fn delete_without_password(
+        &self,
+        account: &Account,
+        code: &str,
+    ) -> Result<(), DeleteError> {
+        match passwords::is_none(&account.password_hash) {
+            true => self.delete_with_code(account, code).await,
+            false => Err(DeleteError::Wrong),
+        }
+    }
+
+    async fn delete_with_code(&self, account: &Account, code: &str) -> Result<(), DeleteError> {
         let code = self.email_tokens.check(account.id, Purpose::DeleteAccount, code).await?;
         let mut batch = Batch::new();
         code.consume(&mut batch);
-        self.remove(&account, batch).await
+        self.remove(account, batch).await
     }
 
     /// Removes the account if `batch` holds.

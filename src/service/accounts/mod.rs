@@ -47,7 +47,7 @@ pub use named::find_named;
 pub use plc_operations::{Changes, PlcOperationError};
 pub use recovery::{PasswordChangeError, ResetError};
 pub use rotation::{Rotation, RotationError};
-pub use sign_up::{CreateError, SignUp, checked_email};
+pub use sign_up::{CreateError, OpenedBy, SignUp, checked_email};
 pub use standing::{AccountStatus, IdentityFault, StandingError};
 
 /// Creates accounts and changes how they stand.

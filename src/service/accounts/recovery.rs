@@ -1,13 +1,16 @@
-//! A new password for somebody who has forgotten the old one.
+//! A new password for somebody who has forgotten the old one, or wants another,
+//! or none.
 //!
 //! Whoever asks learns nothing about who is here: the answer and the time it
 //! takes are the same for every address.
 
 use super::Accounts;
 use crate::service::email_tokens::{EmailTokenError, Purpose};
+use crate::service::factors::FactorError;
+use crate::service::outbox::letters::Notice;
 use crate::service::passwords::{self, PasswordError, Verdict};
 use crate::store::accounts::Account;
-use crate::store::{Batch, RunError, StoreError, Unmet, accounts, emails, sessions};
+use crate::store::{Batch, RunError, StoreError, Unmet, accounts, emails, passkeys, sessions};
 
 /// Why a password was not set.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,12 @@ pub enum PasswordChangeError {
     /// Passwords cannot be hashed now.
     #[error(transparent)]
     Busy(#[from] PasswordError),
+    /// Nothing else opens the account.
+    #[error("without a password, the account needs a passkey")]
+    OnlyWayIn,
+    /// Its owner could not be told.
+    #[error(transparent)]
+    Told(#[from] FactorError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,8 +91,8 @@ impl Accounts {
         }
     }
 
-    /// Sets a new password for somebody who knows the present one. All sessions
-    /// end, and all codes.
+    /// Sets a new password for somebody who knows the present one; or who has
+    /// none, and has shown a passkey a moment ago. All sessions end, and all codes.
     ///
     /// # Errors
     /// [`PasswordChangeError`]; then nothing has changed.
@@ -96,10 +105,13 @@ impl Accounts {
         if new.is_empty() || new.chars().count() > passwords::NEW_CHARS_MAX {
             return Err(PasswordChangeError::Length);
         }
-        if present.chars().count() > passwords::CHARS_MAX
-            || self.passwords.verify(present, &account.password_hash).await? == Verdict::Wrong
-        {
-            return Err(PasswordChangeError::Wrong);
+        if !passwords::is_none(&account.password_hash) {
+            let long = present.chars().count() > passwords::CHARS_MAX;
+            if long
+                || self.passwords.verify(present, &account.password_hash).await? == Verdict::Wrong
+            {
+                return Err(PasswordChangeError::Wrong);
+            }
         }
         let hash = self.passwords.hash(new).await?;
         let mut batch = Batch::new();
@@ -110,6 +122,24 @@ impl Accounts {
             RunError::Unmet(_) => PasswordChangeError::Wrong,
             RunError::Store(error) => PasswordChangeError::Store(error),
         })
+    }
+
+    /// Takes the password away from somebody who has a passkey. Sessions stay:
+    /// nobody else has learned anything.
+    ///
+    /// # Errors
+    /// [`PasswordChangeError::OnlyWayIn`].
+    pub async fn remove_password(&self, account: &Account) -> Result<(), PasswordChangeError> {
+        if passkeys::list(&self.store.db, account.id).await?.is_empty() {
+            return Err(PasswordChangeError::OnlyWayIn);
+        }
+        let mut batch = Batch::new();
+        accounts::update_password(&mut batch, account.id, &passwords::no_hash());
+        self.store.db.run(batch).await.map_err(|error| match error {
+            RunError::Unmet(_) => PasswordChangeError::Wrong,
+            RunError::Store(error) => PasswordChangeError::Store(error),
+        })?;
+        Ok(self.factors.tell(account, &Notice::PasswordRemoved).await?)
     }
 
     async fn send_reset_code(&self, email: &str) -> Result<(), StoreError> {

@@ -25,10 +25,23 @@ pub struct SignUp {
     pub email: Option<String>,
     /// The password.
     pub password: Option<String>,
+    /// With what the account will be opened.
+    pub opened_by: OpenedBy,
     /// An invite code.
     pub invite_code: Option<String>,
     /// A key of the account's owner that shall rank above the server's.
     pub recovery_key: Option<String>,
+}
+
+/// With what an account will be opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OpenedBy {
+    /// The password that is given.
+    #[default]
+    Password,
+    /// A passkey, which its owner adds as soon as there is an account; until then
+    /// a code by e-mail opens it.
+    Passkey,
 }
 
 /// Why no account was created.
@@ -103,7 +116,8 @@ impl Accounts {
     pub(super) async fn check(&self, sign_up: &SignUp) -> Result<Checked, CreateError> {
         let email = checked_email(sign_up.email.as_deref())?;
         let password = sign_up.password.as_deref().unwrap_or_default();
-        if password.is_empty() || password.chars().count() > passwords::NEW_CHARS_MAX {
+        let fits = !password.is_empty() && password.chars().count() <= passwords::NEW_CHARS_MAX;
+        if sign_up.opened_by == OpenedBy::Password && !fits {
             return Err(CreateError::Password);
         }
         let permitted = self.identity.check_handle(&sign_up.handle, AskedBy::Owner)?;
@@ -112,7 +126,10 @@ impl Accounts {
         }
         self.check_invite(sign_up.invite_code.as_deref()).await?;
         self.check_free(permitted.handle()).await?;
-        let password_hash = self.passwords.hash(password).await?;
+        let password_hash = match sign_up.opened_by {
+            OpenedBy::Password => self.passwords.hash(password).await?,
+            OpenedBy::Passkey => passwords::no_hash(),
+        };
         let invite_code = match self.settings.invites {
             InviteRule::Required => sign_up.invite_code.clone(),
             InviteRule::Open => None,

@@ -38,6 +38,8 @@ pub enum Notice<'n> {
         /// What its owner calls it.
         name: &'n str,
     },
+    /// No password opens the account any more.
+    PasswordRemoved,
     /// A recovery code is gone.
     RecoveryCodeUsed {
         /// How many are left.
@@ -121,6 +123,10 @@ pub(super) fn notice(to: &str, handle: &Handle, notice: &Notice<'_>) -> Letter {
         Notice::PasskeyRemoved { name: passkey } => (
             "Sign-In Security Changed",
             format!("The passkey \"{passkey}\" opens the account @{name} no longer."),
+        ),
+        Notice::PasswordRemoved => (
+            "Sign-In Security Changed",
+            format!("The account @{name} has no password any more. Its passkeys open it."),
         ),
         Notice::RecoveryCodeUsed { left } => (
             "Recovery Code Used",

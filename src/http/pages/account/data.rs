@@ -1,20 +1,32 @@
 //! Everything somebody has here, to take along.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use maud::html;
+use serde_json::json;
 
+use super::bytes;
 use super::resident::{Resident, Shown};
 use crate::http::App;
+use crate::http::pages::assets::FOLLOW_PATH;
 use crate::http::pages::failure::Failure;
 use crate::http::pages::moving::{IN_PATH, OUT_PATH};
+use crate::http::pages::visitor::Visitor;
+use crate::service::packages::Progress;
 use crate::service::rates::Bucket;
+
+/// The name of a download, by which its page follows it.
+const TICKET: &str = "download";
+const TICKET_BYTES: usize = 16;
 
 /// `/account/data`
 pub async fn show(State(app): State<App>, resident: Resident) -> Response {
     let words = resident.words();
+    let ticket = app.world.entropy.token_hex(TICKET_BYTES);
+    let address = |path: &str| resident.link(&format!("{path}?{TICKET}={ticket}"));
     let body = html! {
         section.panel {
             h2 { (words.say("data-all")) }
@@ -25,9 +37,14 @@ pub async fn show(State(app): State<App>, resident: Resident) -> Response {
                 li { (words.say("data-preferences")) }
                 li { (words.say("data-about")) }
             }
-            div.buttons { a.button href=(resident.link("/account/data/download")) { (words.say("data-download")) } }
-            p.hint { (words.say("data-progress")) }
+            div.buttons { a.button #download href=(address("/account/data/download")) { (words.say("data-download")) } }
+            p.hint #download-hint { (words.say("data-progress")) }
+            div data-follow=(address("/account/data/progress")) data-begins-with="#download" data-stage="sending" hidden {
+                progress aria-labelledby="download-hint" {}
+                p.hint data-told="" {}
+            }
         }
+        script src=(FOLLOW_PATH.as_str()) defer {}
         (moving(&resident))
     };
     let title = words.say("data");
@@ -50,6 +67,26 @@ fn moving(resident: &Resident) -> maud::Markup {
     }
 }
 
+/// How far the archive is, for the page's script.
+pub async fn progress(State(app): State<App>, visitor: Visitor) -> Response {
+    let ticket = visitor.asked(TICKET).unwrap_or_default();
+    let signed_in = match visitor.signed_in(&app).await {
+        Ok(signed_in) => signed_in,
+        Err(failure) => return failure.into_page(&app, visitor.words),
+    };
+    let found = signed_in.iter().find_map(|one| app.packages.progress(one.account.id, ticket));
+    let told = match found {
+        // It has not begun; the script asks again.
+        None => json!({ "stage": "sending" }),
+        Some(Progress { sent_bytes, size_bytes }) => {
+            let stage = if sent_bytes < size_bytes { "sending" } else { "sent" };
+            let said = format!("{} / {}", bytes(sent_bytes), bytes(size_bytes));
+            json!({ "stage": stage, "done": sent_bytes, "total": size_bytes, "said": said })
+        }
+    };
+    visitor.answer(&app, Json(told)).await
+}
+
 /// Sends everything as one archive.
 pub async fn download(State(app): State<App>, resident: Resident) -> Response {
     if let Err(first) = resident.recently(&app).await {
@@ -58,7 +95,8 @@ pub async fn download(State(app): State<App>, resident: Resident) -> Response {
     if resident.visitor.meter.spend_by_address(Bucket::Archives, 1).is_err() {
         return resident.fail(&app, Failure::TooMany);
     }
-    let package = match app.packages.of(&resident.account).await {
+    let ticket = resident.visitor.asked(TICKET).unwrap_or_default();
+    let package = match app.packages.of(&resident.account, ticket).await {
         Ok(package) => package,
         Err(error) => return resident.fail(&app, Failure::internal(error)),
     };

@@ -11,6 +11,7 @@ use crate::http::pages::failure::Failure;
 use crate::http::{App, XrpcError};
 use crate::service::accounts::{DeleteError, StandingError};
 use crate::service::email_tokens::{EmailTokenError, Purpose};
+use crate::service::passwords;
 use crate::service::rates::Bucket;
 use crate::store::accounts::Status;
 
@@ -68,9 +69,20 @@ pub async fn delete(State(app): State<App>, sent: Submission) -> Response {
     if resident.visitor.meter.spend_by_address(Bucket::Deletion, 1).is_err() {
         return resident.fail(&app, Failure::TooMany);
     }
-    let password = sent.field("password").unwrap_or_default();
     let code = sent.field("code").unwrap_or_default();
-    let wrong = match app.accounts.delete_by_owner(&resident.account.did, password, code).await {
+    let deleted = match passwords::is_none(&resident.account.password_hash) {
+        false => {
+            let password = sent.field("password").unwrap_or_default();
+            app.accounts.delete_by_owner(&resident.account.did, password, code).await
+        }
+        true => {
+            if let Err(first) = resident.recently(&app).await {
+                return first;
+            }
+            app.accounts.delete_without_password(&resident.account, code).await
+        }
+    };
+    let wrong = match deleted {
         Ok(()) => return resident.visitor.go(&app, "/").await,
         Err(DeleteError::Wrong) => words.say("current-password-wrong"),
         Err(DeleteError::Token(EmailTokenError::Expired)) => words.say("code-expired"),
@@ -122,10 +134,12 @@ async fn page(
                     name: "code", kind: "text", label: words.say("code"), hint: Some(words.say("code-hint")),
                     value: None, autocomplete: "one-time-code",
                 }.required())
-                (Field {
-                    name: "password", kind: "password", label: words.say("password"), hint: None,
-                    value: None, autocomplete: "current-password",
-                }.required())
+                @if !passwords::is_none(&resident.account.password_hash) {
+                    (Field {
+                        name: "password", kind: "password", label: words.say("password"), hint: None,
+                        value: None, autocomplete: "current-password",
+                    }.required())
+                }
                 div.buttons { button.danger type="submit" { (words.say("delete-for-good")) } }
             }
         }

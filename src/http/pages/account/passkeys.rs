@@ -65,6 +65,7 @@ async fn failed(app: &App, resident: &Resident, error: PasskeyError) -> Response
     let wrong = match error {
         PasskeyError::Wrong | PasskeyError::Late => words.say("passkey-wrong"),
         PasskeyError::Exists => words.say("passkey-exists"),
+        PasskeyError::OnlyWayIn => words.say("passkey-last"),
         PasskeyError::TooMany => words.say("passkey-too-many"),
         PasskeyError::Unavailable => words.say("passkey-unavailable"),
         PasskeyError::Told(error) => return resident.fail(app, XrpcError::from(error)),

@@ -3,19 +3,16 @@
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use qrcodegen::{QrCode, QrCodeEcc};
 
 use super::moment;
 use super::resident::{Resident, Shown, Submission};
 use crate::http::pages::entrance::Field;
 use crate::http::pages::failure::Failure;
+use crate::http::pages::qr::qr;
 use crate::http::pages::words::Words;
 use crate::http::{App, XrpcError};
 use crate::service::factors::{FactorError, Setup};
 use crate::store::factors::Enrolled;
-
-/// Modules of quiet around a QR code.
-const QUIET: i32 = 2;
 
 /// `/account/security`
 pub async fn show(State(app): State<App>, resident: Resident) -> Response {
@@ -202,7 +199,7 @@ fn shown_setup(app: &App, resident: &Resident, setup: &Setup) -> Markup {
     let words = resident.words();
     html! {
         p { (words.say("totp-scan")) }
-        (qr(words, &setup.uri))
+        (qr(&words.say("totp-qr"), &setup.uri))
         p.hint { (words.say("totp-type")) }
         pre { (grouped(&setup.secret)) }
         form method="post" action="/account/security/totp/confirm" {
@@ -230,22 +227,4 @@ fn shown_codes(words: &Words, codes: &[String]) -> Markup {
 fn grouped(secret: &str) -> String {
     let groups = secret.as_bytes().chunks(4).map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(" ")
-}
-
-/// A QR code as a picture of one path.
-fn qr(words: &Words, text: &str) -> Markup {
-    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Medium) else { return html! {} };
-    let size = code.size();
-    let mut path = String::new();
-    for y in 0..size {
-        for x in (0..size).filter(|x| code.get_module(*x, y)) {
-            path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET, y + QUIET));
-        }
-    }
-    let side = size + 2 * QUIET;
-    html! {
-        svg.qr role="img" aria-label=(words.say("totp-qr")) viewBox=(format!("0 0 {side} {side}")) shape-rendering="crispEdges" {
-            path d=(path) fill="#000" {}
-        }
-    }
 }

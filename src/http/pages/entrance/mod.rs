@@ -1,12 +1,15 @@
 //! The ways in: sign in, sign up, a new password.
 
 mod code;
+mod handle_check;
+mod kit;
 mod passkey;
 mod password;
 mod sign_in;
 mod sign_up;
 
 pub use code::{check_code, show_code};
+pub use handle_check::{PATH as HANDLE_PATH, check_handle};
 pub use passkey::{check_passkey, script_fault, show_passkey};
 pub use password::{ask_for_code, request_code, set_password, show_set_password};
 pub use sign_in::{show_sign_in, sign_in, sign_in_page, sign_out};

@@ -10,7 +10,7 @@ use crate::http::pages::entrance::{Field, fault};
 use crate::http::pages::page::Page;
 use crate::http::pages::visitor::Visitor;
 use crate::http::pages::words::Words;
-use crate::service::migration::{Both, Invite, MoveError, Moving, Needs, Part, Stage, Tally, Way};
+use crate::service::migration::{Both, Invite, MoveError, Moving, Needs, Stage, Tally, Way};
 
 /// What is said above a stage.
 #[derive(Default)]
@@ -69,14 +69,6 @@ pub fn forgotten(words: &'static Words) -> Page {
         }
     };
     Page::card(words, title, body).with_status(http::StatusCode::NOT_FOUND)
-}
-
-/// What a part of a move is called in the words.
-pub fn part(part: Part) -> &'static str {
-    match part {
-        Part::Records => "move-records",
-        Part::Blobs => "move-blobs",
-    }
 }
 
 fn reason(words: &Words, why: &MoveError) -> String {
@@ -145,22 +137,15 @@ fn under_way(words: &Words, moving: &Moving, stage: &Stage) -> Markup {
         Stage::ChangingOver => words.say("move-changing"),
         _ => words.say("move-copying"),
     };
-    let parts =
-        [("move-records", words.say("move-records")), ("move-blobs", words.say("move-blobs"))];
     html! {
         p #step { (text) }
-        div.follow data-follow=(source) data-stage=(name(stage)) data-parts=(names(&parts)) {
+        div.follow data-follow=(source) data-stage=(name(stage)) {
             progress aria-labelledby="step" {}
             p.hint data-told="" {}
         }
         p.small { a href=(format!("{PATH}?{MOVE}={}", moving.id)) { (words.say("move-look-again")) } }
         script src=(FOLLOW_PATH.as_str()) defer {}
     }
-}
-
-fn names(parts: &[(&str, String)]) -> String {
-    let pairs = parts.iter().map(|(name, text)| ((*name).to_owned(), text.clone().into()));
-    serde_json::Value::Object(pairs.collect()).to_string()
 }
 
 fn copied(

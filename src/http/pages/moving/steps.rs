@@ -12,7 +12,8 @@ use super::{MOVE, PATH};
 use crate::http::App;
 use crate::http::pages::failure::Failure;
 use crate::http::pages::visitor::{Sender, Visitor};
-use crate::service::migration::{Moving, Stage, Way};
+use crate::http::pages::words::Words;
+use crate::service::migration::{Moving, Part, Stage, Step, Way};
 use crate::service::rates::Bucket;
 
 /// `/account/moving`
@@ -33,11 +34,19 @@ pub async fn progress(State(app): State<App>, visitor: Visitor) -> Response {
     let step = moving.step();
     let told = json!({
         "stage": name(&moving.stage()),
-        "part": step.map(|step| super::page::part(step.part)),
+        "said": step.map(|step| said(visitor.words, &step)),
         "done": step.map(|step| step.done),
         "total": step.map(|step| step.total),
     });
     axum::Json(told).into_response()
+}
+
+fn said(words: &Words, step: &Step) -> String {
+    let part = match step.part {
+        Part::Records => words.say("move-records"),
+        Part::Blobs => words.say("move-blobs"),
+    };
+    format!("{part}: {} / {}", step.done, step.total)
 }
 
 /// Begins to copy.

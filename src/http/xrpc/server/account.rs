@@ -10,7 +10,7 @@ use crate::atproto::syntax::{Datetime, Did, Handle, Tid};
 use crate::http::auth::{Auth, Newcomer};
 use crate::http::input::Input;
 use crate::http::{Answer, App, XrpcError};
-use crate::service::accounts::SignUp;
+use crate::service::accounts::{OpenedBy, SignUp};
 
 /// Input of `createAccount`.
 #[derive(Deserialize)]
@@ -53,6 +53,7 @@ pub async fn create_account(
         password: wanted.password,
         invite_code: wanted.invite_code,
         recovery_key: wanted.recovery_key,
+        opened_by: OpenedBy::Password,
     };
     let created = match (wanted.did, newcomer) {
         (None, _) => app.accounts.create(&sign_up).await?,
