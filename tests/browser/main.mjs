@@ -9,12 +9,13 @@ import { AtpAgent } from '@atproto/api'
 import { describe, withinLimit } from '../clients/outcome.mjs'
 import * as account from './journeys/account.mjs'
 import * as confidential from './journeys/confidential.mjs'
+import * as moving from './journeys/moving.mjs'
 import * as python from './journeys/python.mjs'
 import * as singlePage from './journeys/single_page.mjs'
 import { startChromium } from './pages.mjs'
 import { startTown } from './town.mjs'
 
-const JOURNEYS = [confidential, singlePage, python, account]
+const JOURNEYS = [confidential, singlePage, python, moving, account]
 /** No journey takes longer, on a machine that does other things too. */
 const JOURNEY_MS_MAX = 240_000
 

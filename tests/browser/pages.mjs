@@ -21,6 +21,16 @@ export const SCREENS = {
   phone: { width: 375, height: 740 },
 }
 
+/** Size, language and light: each page that matters is looked at in all of them. */
+export const WAYS = [
+  { screen: 'desktop', language: 'en' },
+  { screen: 'phone', language: 'en', dark: true },
+  { screen: 'desktop', language: 'de', dark: true },
+  { screen: 'phone', language: 'de' },
+]
+/** The other languages, on the screen on which long words have the least room. */
+export const OTHER_LANGUAGES = ['fr', 'es', 'pt', 'ja'].map((language) => ({ screen: 'phone', language }))
+
 export async function startChromium() {
   const executablePath = PLACES.find((place) => place && existsSync(place))
   if (!executablePath) throw new Error('no Chromium (apt-get install chromium)')

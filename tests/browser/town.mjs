@@ -29,7 +29,8 @@ export async function startTown(engine, folder) {
     await site.stop()
     await names.stop()
   }
-  return { ...server, service: server.town.service, directory: server.town.directory, site, stop }
+  const { service, directory } = server.town
+  return { ...server, service, directory, neighbour: server.neighbour, site, stop }
 }
 
 /** A name server that knows one address, and it for every name. */

@@ -27,26 +27,27 @@ export async function startServer(engine, more = {}) {
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    const directory = await startDirectory(folder, log, started)
+    const { directory, neighbour } = await startDirectory(folder, log, started)
     const appView = await startAppView(0, directory)
     started.push(appView.stop)
     const database = engine === 'postgres' ? await startPostgres(folder, started) : undefined
     const { service, settings } = await startService({ folder, directory, appView, database, more, log, started })
     const town = new Town(service, directory, appView)
-    return { town, settings, folder, started, lines: log, log: () => log.slice(-LOG_LINES_MAX).join('\n'), stop }
+    return { town, neighbour, settings, folder, started, lines: log, log: () => log.slice(-LOG_LINES_MAX).join('\n'), stop }
   } catch (error) {
     await stop()
     throw new Error(`the server on ${engine} did not start:\n${log.join('\n')}`, { cause: error })
   }
 }
 
-/** The directory of a `freehold dev`; its server is left alone. */
+/** The directory of a `freehold dev`, whose server is a neighbour to move from. */
 async function startDirectory(folder, log, started) {
   const [port, plcPort] = [await freePort(), await freePort()]
   const args = ['dev', '--data', join(folder, 'dev'), '--port', port, '--plc-port', plcPort]
   started.push(runBinary(args, {}, log))
-  await answers(`http://localhost:${port}/xrpc/_health`)
-  return `http://localhost:${plcPort}`
+  const neighbour = `http://localhost:${port}`
+  await answers(`${neighbour}/xrpc/_health`)
+  return { directory: `http://localhost:${plcPort}`, neighbour }
 }
 
 async function startService({ folder, directory, appView, database, more, log, started }) {

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict'
 import { Agent } from '@atproto/api'
 import { JoseKey, NodeOAuthClient } from '@atproto/oauth-client-node'
 
-import { openBrowser, signIn } from '../pages.mjs'
+import { WAYS, openBrowser, signIn } from '../pages.mjs'
 
 export const title = '@atproto/oauth-client-node, confidential'
 
 const SCOPE = 'atproto transition:generic'
+const FINE_SCOPE = 'atproto repo:app.bsky.feed.post blob:image/* identity:handle'
 
 export async function run({ service, directory, site, chromium, person }) {
   const client = await confidentialClient({ service, directory, site })
@@ -47,19 +48,8 @@ export async function run({ service, directory, site, chromium, person }) {
   const second = await client.callback(await answered(page, site.origin))
   assert.equal(second.session.did, person.did)
 
-  // Its owner sends it away.
-  await page.goto(`${service}/account/apps`)
-  await look('apps-connected')
-  while ((await page.$$('form[action="/account/apps/revoke"]')).length > 0) {
-    await page.click('form[action="/account/apps/revoke"] button')
-    await page.waitForLoadState('load')
-  }
+  await sentAway(page, look, service)
   await assert.rejects(new Agent(second.session).com.atproto.server.getSession())
-
-  // Somebody says no.
-  await page.goto(String(await client.authorize(service, { scope: SCOPE, state: 'no' })))
-  await page.click('button[value=deny]')
-  await assert.rejects(client.callback(await answered(page, site.origin)), /said no|access_denied/)
 
   // The app gives its session up.
   await page.goto(String(await client.authorize(service, { scope: SCOPE })))
@@ -68,6 +58,41 @@ export async function run({ service, directory, site, chromium, person }) {
   await third.session.signOut()
   await assert.rejects(client.restore(person.did))
   await browser.close()
+  for (const way of WAYS) await decided({ client, service, site, chromium, person, way })
+}
+
+/** Somebody says no, then yes, then sends the app away. */
+async function decided({ client, service, site, chromium, person, way }) {
+  const browser = await openBrowser(chromium, service, way)
+  const { page, look } = browser
+  await page.goto(String(await client.authorize(service, { scope: FINE_SCOPE, state: 'no' })))
+  await look('app-sign-in')
+  await signIn(page, person)
+  await page.waitForSelector('button[value=deny]')
+  await look('consent')
+  await page.click('button[value=deny]')
+  await assert.rejects(client.callback(await answered(page, site.origin)), /said no|access_denied/)
+  await page.goto(String(await client.authorize(service, { scope: FINE_SCOPE, state: 'yes' })))
+  await look('consent-signed-in')
+  // What is unticked is not given.
+  await page.uncheck('fieldset.risky input[type=checkbox]')
+  await page.click('button[value=allow]')
+  const { session } = await client.callback(await answered(page, site.origin))
+  const { scope } = await session.getTokenInfo(false)
+  assert.ok(scope.includes('repo:app.bsky.feed.post') && !scope.includes('identity:'), scope)
+  await sentAway(page, look, service)
+  await assert.rejects(new Agent(session).com.atproto.server.getSession())
+  await browser.close()
+}
+
+/** Somebody sends every app away. */
+async function sentAway(page, look, service) {
+  await page.goto(`${service}/account/apps`)
+  await look('apps-connected')
+  while ((await page.$$('form[action="/account/apps/revoke"]')).length > 0) {
+    await page.click('form[action="/account/apps/revoke"] button')
+    await page.waitForLoadState('load')
+  }
 }
 
 async function confidentialClient({ service, directory, site }) {
@@ -79,7 +104,7 @@ async function confidentialClient({ service, directory, site }) {
     redirect_uris: [`${site.origin}/callback`],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
-    scope: SCOPE,
+    scope: `${SCOPE} ${FINE_SCOPE.replace('atproto ', '')}`,
     application_type: 'web',
     token_endpoint_auth_method: 'private_key_jwt',
     token_endpoint_auth_signing_alg: 'ES256',

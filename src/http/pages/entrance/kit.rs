@@ -3,7 +3,7 @@
 //! The key is made, shown and forgotten within one request. Only its public
 //! half is kept, among the rotation keys of the account's DID.
 //!
-//! Spec: <https://atproto.com/specs/did#did-plc>, rotation keys
+//! Spec: <https://web.plc.directory/spec/v0.1/did-plc>, rotation keys
 
 use maud::html;
 

@@ -391,3 +391,11 @@ passkey-exists = Dieses Gerät hat schon einen Passkey für dein Konto.
 passkey-too-many = Du hast zu viele Passkeys. Entferne zuerst einen.
 passkey-last = Das ist dein einziger Zugang. Füge einen weiteren Passkey hinzu oder setze zuerst ein Passwort.
 passkey-unavailable = Dieser Server hat keinen Namen, für den es einen Passkey geben könnte.
+
+# Die Startseite
+home-what = Ein Zuhause für Konten im AT-Protokoll
+home-text = Dieser Server bewahrt Beiträge, Bilder und Folgt-Listen für die Menschen auf, denen sie gehören, und jede App, die das Protokoll spricht, kann sie zeigen. Wer hier wohnt, kann jederzeit mit allem zu einem anderen Server umziehen.
+home-apps = Um dein Konto zu benutzen, öffne eine App wie Bluesky, wähle einen anderen Anbieter und gib ein
+home-about = Über diesen Server
+home-people = Wer hier wohnt
+home-protocol = Das Protokoll

@@ -391,3 +391,11 @@ passkey-exists = This device has a passkey for your account already.
 passkey-too-many = You have too many passkeys. Remove one first.
 passkey-last = This is your only way in. Add another passkey, or set a password first.
 passkey-unavailable = This server has no name that a passkey could be for.
+
+# The home page
+home-what = A home for accounts on the AT Protocol
+home-text = This server keeps people’s posts, pictures and follows for them, and any app that speaks the protocol can show them. Whoever lives here can take everything along and move to another server at any time.
+home-apps = To use your account, open an app such as Bluesky, choose another hosting provider and enter
+home-about = About this server
+home-people = Who lives here
+home-protocol = The protocol

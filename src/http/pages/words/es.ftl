@@ -153,7 +153,7 @@ usage = Lo que tienes aquí
 usage-records = Registros
 usage-blobs = Imágenes y otros archivos
 on-this-device = Con sesión en este dispositivo
-sign-out-of = Cerrar la sesión de { $name }
+sign-out-of = Cerrar sesión de { $name }
 status-active = activa
 status-deactivated = desactivada
 status-suspended = suspendida
@@ -391,3 +391,11 @@ passkey-exists = Este dispositivo ya tiene una llave de acceso para tu cuenta.
 passkey-too-many = Tienes demasiadas llaves de acceso. Quita antes una.
 passkey-last = Es tu única entrada. Añade otra llave de acceso, o pon antes una contraseña.
 passkey-unavailable = Este servidor no tiene un nombre para el que pueda existir una llave de acceso.
+
+# La página de inicio
+home-what = Un hogar para cuentas del protocolo AT
+home-text = Este servidor guarda las publicaciones, imágenes y seguimientos de la gente, y cualquier aplicación que hable el protocolo puede mostrarlos. Quien vive aquí puede llevárselo todo y mudarse a otro servidor cuando quiera.
+home-apps = Para usar tu cuenta, abre una aplicación como Bluesky, elige otro proveedor de alojamiento y escribe
+home-about = Sobre este servidor
+home-people = Quién vive aquí
+home-protocol = El protocolo

@@ -153,7 +153,7 @@ usage = Ce que vous avez ici
 usage-records = Enregistrements
 usage-blobs = Images et autres fichiers
 on-this-device = Connectés sur cet appareil
-sign-out-of = Déconnecter { $name }
+sign-out-of = Se déconnecter de { $name }
 status-active = actif
 status-deactivated = désactivé
 status-suspended = suspendu
@@ -391,3 +391,11 @@ passkey-exists = Cet appareil a déjà une clé d’accès pour votre compte.
 passkey-too-many = Vous avez trop de clés d’accès. Retirez-en une d’abord.
 passkey-last = C’est votre seul accès. Ajoutez une autre clé d’accès, ou définissez d’abord un mot de passe.
 passkey-unavailable = Ce serveur n’a pas de nom auquel une clé d’accès puisse se rattacher.
+
+# La page d’accueil
+home-what = Un foyer pour des comptes du protocole AT
+home-text = Ce serveur garde les publications, images et abonnements des gens pour eux, et toute application qui parle le protocole peut les montrer. Qui vit ici peut tout emporter et changer de serveur à tout moment.
+home-apps = Pour utiliser votre compte, ouvrez une application comme Bluesky, choisissez un autre hébergeur et saisissez
+home-about = À propos de ce serveur
+home-people = Qui vit ici
+home-protocol = Le protocole

@@ -391,3 +391,11 @@ passkey-exists = Este dispositivo já tem uma chave de acesso para a sua conta.
 passkey-too-many = Você tem chaves de acesso demais. Remova uma primeiro.
 passkey-last = É a sua única entrada. Adicione outra chave de acesso, ou defina antes uma senha.
 passkey-unavailable = Este servidor não tem um nome para o qual possa existir uma chave de acesso.
+
+# A página inicial
+home-what = Um lar para contas do protocolo AT
+home-text = Este servidor guarda as publicações, as imagens e quem as pessoas seguem, e qualquer aplicativo que fale o protocolo pode mostrá-las. Quem vive aqui pode levar tudo e se mudar para outro servidor a qualquer momento.
+home-apps = Para usar a sua conta, abra um aplicativo como o Bluesky, escolha outro provedor de hospedagem e digite
+home-about = Sobre este servidor
+home-people = Quem vive aqui
+home-protocol = O protocolo
