@@ -18,12 +18,16 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{connection, readers::Readers};
+use super::{connection, readers::Readers, writer::LOG_PAGES_MAX};
 use crate::store::StoreError;
 
 /// Pages that the log has grown by when a checkpoint is due (32 MiB): the pages
 /// that every group writes are then carried over once for many groups.
 const CHECKPOINT_PAGES: u32 = 4096;
+/// Pages that the writer may carry over itself when it starts the log again (2
+/// MiB), and how often it is tried to leave it no more.
+const REST_PAGES: u32 = 256;
+const CARRIES_MAX: u32 = 6;
 /// How often overdue snapshots are looked for.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -31,7 +35,29 @@ const ROUND: Duration = Duration::from_secs(1);
 pub(super) struct LogSize {
     pages: Arc<AtomicU32>,
     checkpointed_at: u32,
+    /// Checkpoints that have ended; the checkpointer counts, the writer looks.
+    ended: Arc<AtomicU32>,
+    /// How many of them the writer has seen.
+    seen: u32,
     wake: SyncSender<()>,
+}
+
+/// How the log stands after a transaction.
+#[derive(Clone, Copy)]
+pub(super) struct Log {
+    /// Pages that it holds.
+    pub(super) pages: u32,
+    /// Whether nearly all of them stand in the database file.
+    pub(super) carried: Carried,
+}
+
+/// Whether a checkpoint has just ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// It has: little is left to carry.
+    JustNow,
+    /// The last one ended earlier.
+    Earlier,
 }
 
 /// Starts the thread. It ends when the [`LogSize`] is dropped.
@@ -51,13 +77,19 @@ pub(super) fn start(
     let connection = connection::open_checkpointer(path)?;
     let (wake, woken) = sync_channel(1);
     let readers = Arc::downgrade(readers);
+    let ended = Arc::new(AtomicU32::new(0));
+    let (count, carried_pages) = (Arc::clone(&ended), Arc::clone(&pages));
     let thread = std::thread::Builder::new().name("checkpointer".to_owned());
-    let thread = thread.spawn(move || run(&connection, &woken, &readers));
+    let thread = thread.spawn(move || run(&connection, &woken, (&readers, &carried_pages, &count)));
     let thread = thread.map_err(|e| StoreError::disk("starting the checkpointer", e))?;
-    Ok((LogSize { pages, checkpointed_at: 0, wake }, thread))
+    Ok((LogSize { pages, checkpointed_at: 0, ended, seen: 0, wake }, thread))
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, readers: &Weak<Readers>) {
+fn run(
+    connection: &Connection,
+    woken: &Receiver<()>,
+    (readers, pages, ended): (&Weak<Readers>, &AtomicU32, &AtomicU32),
+) {
     loop {
         let due = match woken.recv_timeout(ROUND) {
             Ok(()) => true,
@@ -70,18 +102,33 @@ fn run(connection: &Connection, woken: &Receiver<()>, readers: &Weak<Readers>) {
         if !due {
             continue;
         }
-        // Passive: returns without effect where someone else checkpoints.
-        let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = done {
+        if let Err(error) = carry(connection, pages) {
             tracing::warn!(%error, "A checkpoint failed; the log grows until one succeeds.");
         }
+        ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
+/// Carries over what the log holds. Where the writer is to start it again, does so
+/// until little has come since, since the writer will wait for the rest.
+fn carry(connection: &Connection, pages: &AtomicU32) -> rusqlite::Result<()> {
+    for _ in 0..CARRIES_MAX {
+        // Passive: returns without effect where someone else checkpoints.
+        let carried: u32 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok(u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0))
+        })?;
+        let pages = pages.load(Ordering::Relaxed);
+        if pages < LOG_PAGES_MAX || pages.saturating_sub(carried) < REST_PAGES {
+            break;
+        }
+    }
+    Ok(())
+}
+
 impl LogSize {
-    /// Returns how many pages the log holds, and asks for a checkpoint when it
-    /// is due. Called after every transaction.
-    pub(super) fn note(&mut self) -> u32 {
+    /// Returns how the log stands, and asks for a checkpoint when it is due.
+    /// Called after every transaction.
+    pub(super) fn note(&mut self) -> Log {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < self.checkpointed_at {
             // The log started again from its beginning.
@@ -92,6 +139,12 @@ impl LogSize {
             // A full channel means that one is asked for already.
             let _ = self.wake.try_send(());
         }
-        pages
+        let ended = self.ended.load(Ordering::Relaxed);
+        let carried = match ended == self.seen {
+            true => Carried::Earlier,
+            false => Carried::JustNow,
+        };
+        self.seen = ended;
+        Log { pages, carried }
     }
 }
