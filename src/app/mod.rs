@@ -6,6 +6,7 @@
 //! connections, requests finish, streams close, tasks end, the committer drains.
 //! Nothing here decides what a server does; tests start it as `main` does.
 
+mod memory;
 mod services;
 mod tasks;
 
@@ -206,12 +207,18 @@ pub async fn open_store(config: &Config, world: &World) -> Result<Store, StoreEr
 
 /// Says which database `config` names.
 pub fn database(config: &Config) -> DbSettings {
-    match &config.database {
+    let memory = memory::Memory::of(config);
+    let settings = match &config.database {
         Database::Sqlite { path } => DbSettings::new(Location::Sqlite(path.clone())),
         Database::Postgres { url, connections_max } => DbSettings {
             readers_max: *connections_max,
             ..DbSettings::new(Location::Postgres(url.reveal().to_owned()))
         },
+    };
+    DbSettings {
+        writer_pages_bytes: memory.writer_pages_bytes,
+        reader_pages_bytes: memory.reader_pages_bytes / u64::from(settings.readers_max),
+        ..settings
     }
 }
 

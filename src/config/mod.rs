@@ -37,6 +37,7 @@ pub use sections::identity::IdentityConfig;
 pub use sections::limits::LimitsConfig;
 pub use sections::log::{Destination, Filter, Format, LogConfig};
 pub use sections::mail::MailConfig;
+pub use sections::memory::MemoryConfig;
 pub use sections::oauth::OAuthConfig;
 pub use sections::outbound::OutboundConfig;
 pub use sections::proxy::ProxyConfig;
@@ -89,6 +90,8 @@ pub struct Config {
     pub outbound: OutboundConfig,
     /// Requests counted.
     pub limits: LimitsConfig,
+    /// `[memory]`
+    pub memory: MemoryConfig,
     /// Apps that act for accounts.
     pub oauth: OAuthConfig,
     /// Requests handed on.
@@ -169,6 +172,7 @@ impl Config {
             sync: SyncConfig::read(reader, &server, own_defaults),
             outbound: OutboundConfig::read(reader, &server),
             limits: LimitsConfig::read(reader, &server),
+            memory: MemoryConfig::read(reader),
             oauth: OAuthConfig::read(reader),
             proxy: ProxyConfig::read(reader),
             log: LogConfig::read(reader),

@@ -333,7 +333,7 @@ const WITHOUT_DEFAULT: &str = "server.public_url server.service_did contact.priv
     mail.smtp_security mail.smtp_username mail.smtp_password mail.smtp_password_file
     mail.moderation_smtp_url mail.moderation_smtp_url_file mail.moderation_from_address
     outbound.extra_authorities_file branding.name branding.color branding.logo_file branding.support_url
-    limits.trusted_proxies limits.bypass_key limits.bypass_key_file
+    memory.budget_mb limits.trusted_proxies limits.bypass_key limits.bypass_key_file
     secrets.jwt_secret secrets.jwt_secret_file secrets.admin_password secrets.admin_password_file
     secrets.plc_rotation_key secrets.plc_rotation_key_file secrets.master_key
     secrets.master_key_file";

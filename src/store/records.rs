@@ -5,6 +5,7 @@
 //! reads them, singly, by collection, or all in order from a [`Snapshot`].
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use crate::atproto::{
     Cid,
@@ -13,7 +14,7 @@ use crate::atproto::{
 
 use super::{
     AccountId, Db, RowStream, Snapshot, StoreError,
-    engine::{BadColumn, Row, Sql},
+    engine::{BadColumn, Row, Shape, Sql, Statement, Unshaped},
 };
 
 /// A record as it is stored.
@@ -218,6 +219,59 @@ pub fn stream_entries(snapshot: &Snapshot, account: AccountId) -> RowStream<Reco
     })
 }
 
+static STREAM_PATHS: Sql =
+    Sql::new("SELECT path, cid FROM records WHERE account_id = $1 ORDER BY path");
+
+/// Makes one thing of all paths and CIDs of an account, on the thread of the scan.
+pub trait GatherEntries: Send + 'static {
+    /// What is made.
+    type Made: Send + 'static;
+
+    /// Takes the next record in the tree's order.
+    ///
+    /// # Errors
+    /// What the gathering ends with.
+    fn entry(&mut self, path: &str, cid: Cid) -> Result<(), StoreError>;
+
+    /// What was made of them.
+    fn made(self) -> Self::Made;
+}
+
+/// Makes one thing of all records of an account.
+///
+/// # Errors
+/// The store's, and those of `gatherer`.
+pub async fn gather<G: GatherEntries>(
+    snapshot: &Snapshot,
+    account: AccountId,
+    gatherer: G,
+) -> Result<G::Made, StoreError> {
+    let gathering = Gathering(Some(gatherer));
+    let mut made = snapshot.stream_shaped(STREAM_PATHS.bind(account), gathering);
+    // A scan that ends without an error puts it out.
+    made.next().await.unwrap_or(Err(StoreError::Closed))
+}
+
+struct Gathering<G>(Option<G>);
+
+impl<G: GatherEntries> Shape for Gathering<G> {
+    type Item = G::Made;
+
+    fn row(&mut self, row: &Row<'_>, _: &mut Vec<(G::Made, usize)>) -> Result<(), Unshaped> {
+        let path = row.text(0)?.ok_or(row.bad(0))?;
+        let cid = row.at(1)?;
+        match &mut self.0 {
+            Some(gatherer) => gatherer.entry(path, cid).map_err(Unshaped::Store),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<(G::Made, usize)>) -> Result<(), StoreError> {
+        out.extend(self.0.take().map(|gatherer| (gatherer.made(), 0)));
+        Ok(())
+    }
+}
+
 /// A value and its CID, as an export sends them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordValue {
@@ -235,6 +289,82 @@ static STREAM_VALUES_SINCE: Sql = Sql::new(
     "SELECT path, cid, value FROM records WHERE account_id = $1 AND rev > $2 ORDER BY path",
 );
 
+/// A value where the database holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockRef<'r> {
+    /// The bytes of its CID.
+    pub cid: &'r [u8],
+    /// The value, encoded.
+    pub value: &'r [u8],
+}
+
+/// Makes of an account's values what is sent, where the database hands them out:
+/// no value is copied that need not be.
+pub trait PackValues: Send + 'static {
+    /// Takes the next record in the tree's order, and puts out what is ready.
+    ///
+    /// # Errors
+    /// What the stream ends with.
+    fn record(
+        &mut self,
+        path: &str,
+        block: BlockRef<'_>,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StoreError>;
+
+    /// Puts out what is left after the last one.
+    ///
+    /// # Errors
+    /// What the stream ends with.
+    fn end(&mut self, out: &mut Vec<Bytes>) -> Result<(), StoreError>;
+}
+
+/// Streams what `packer` makes of all records in the tree's order, or of those
+/// that are newer than a revision.
+pub fn stream_packed(
+    snapshot: &Snapshot,
+    account: AccountId,
+    since: Option<&Tid>,
+    packer: impl PackValues,
+) -> RowStream<Bytes> {
+    snapshot.stream_shaped(values(account, since), Packing { packer, ready: Vec::new() })
+}
+
+struct Packing<P> {
+    packer: P,
+    ready: Vec<Bytes>,
+}
+
+impl<P> Packing<P> {
+    fn put_out(&mut self, out: &mut Vec<(Bytes, usize)>) {
+        out.extend(self.ready.drain(..).map(|chunk| {
+            let bytes = chunk.len();
+            (chunk, bytes)
+        }));
+    }
+}
+
+impl<P: PackValues> Shape for Packing<P> {
+    type Item = Bytes;
+
+    fn row(&mut self, row: &Row<'_>, out: &mut Vec<(Bytes, usize)>) -> Result<(), Unshaped> {
+        let path = row.text(0)?.ok_or(row.bad(0))?;
+        let cid = row.bytes(1)?.ok_or(row.bad(1))?;
+        let value = row.bytes(2)?.ok_or(row.bad(2))?;
+        let block = BlockRef { cid, value };
+        let packed = self.packer.record(path, block, &mut self.ready);
+        packed.map_err(Unshaped::Store)?;
+        self.put_out(out);
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<(Bytes, usize)>) -> Result<(), StoreError> {
+        self.packer.end(&mut self.ready)?;
+        self.put_out(out);
+        Ok(())
+    }
+}
+
 /// Streams all records in the tree's order, or those that are newer than a
 /// revision.
 pub fn stream_values(
@@ -242,11 +372,14 @@ pub fn stream_values(
     account: AccountId,
     since: Option<&Tid>,
 ) -> RowStream<RecordValue> {
-    let statement = match since {
-        None => STREAM_VALUES.bind(account),
-        Some(rev) => STREAM_VALUES_SINCE.bind(account).bind(rev),
-    };
-    snapshot.stream(statement, |row| {
+    snapshot.stream(values(account, since), |row| {
         Ok(RecordValue { path: row.at(0)?, cid: row.at(1)?, value: row.at(2)? })
     })
+}
+
+fn values(account: AccountId, since: Option<&Tid>) -> Statement {
+    match since {
+        None => STREAM_VALUES.bind(account),
+        Some(rev) => STREAM_VALUES_SINCE.bind(account).bind(rev),
+    }
 }

@@ -5,6 +5,7 @@ mod settings;
 
 use std::sync::Arc;
 
+use crate::app::memory::Memory;
 use crate::config::{Config, keyring::Keyring};
 use crate::service::accounts::{AccountParts, Accounts};
 use crate::service::app_passwords::AppPasswords;
@@ -161,7 +162,7 @@ impl Ground {
         let outbox = Arc::new(Outbox::new(store.db.clone(), vault.clone(), world.clone()));
         let (db, own_vault) = (store.db.clone(), vault.clone());
         let email_tokens = EmailTokens::new(db, own_vault, world.clone(), outbox.clone());
-        let limits = RepoLimits::default();
+        let limits = RepoLimits { tree_cache_bytes_max: Memory::of(config).trees_bytes };
         let repos = Repos::new(store.clone(), keys.clone(), world.clone(), limits);
         Self {
             identity: Arc::new(identity),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::app::memory::Memory;
 use crate::config::{Config, ServiceAddress, keyring::Keyring};
 use crate::service::accounts::{AccountSettings, InviteRule};
 use crate::service::identity::IdentitySettings;
@@ -136,6 +137,7 @@ pub(super) fn sequencer_settings(config: &Config) -> SequencerSettings {
     SequencerSettings {
         backfill: config.sync.backfill,
         lag_events_max: config.sync.subscriber_lag_events_max,
+        ring_bytes_max: Memory::of(config).events_bytes,
         ..SequencerSettings::default()
     }
 }

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod limits;
 pub mod log;
 pub mod mail;
+pub mod memory;
 pub mod oauth;
 pub mod outbound;
 pub mod proxy;

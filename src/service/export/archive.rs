@@ -16,12 +16,12 @@ use crate::{
     atproto::Cid,
     repo::{
         car,
-        tree::{Step, Tree},
+        tree::{Step, Tree, Walk},
     },
-    service::repos::AtHead,
+    service::repos::{AtHead, Owner},
     store::{
-        RowStream, StoreError,
-        records::{self, RecordValue},
+        StoreError,
+        records::{self, BlockRef, PackValues},
     },
     world::Clock,
 };
@@ -49,7 +49,6 @@ impl Stream for Archive {
 /// The other end of an [`Archive`].
 pub(super) struct Sender {
     chunks: mpsc::Sender<Result<Bytes, ExportError>>,
-    chunk: Vec<u8>,
     clock: Clock,
 }
 
@@ -70,21 +69,11 @@ impl<E: Into<ExportError>> From<E> for Unsent {
 /// Returns both ends of a new archive.
 pub(super) fn channel(clock: Clock) -> (Sender, Archive) {
     let (chunks, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
-    (Sender { chunks, chunk: Vec::new(), clock }, Archive(receiver))
+    (Sender { chunks, clock }, Archive(receiver))
 }
 
 impl Sender {
-    async fn block(&mut self, cid: &Cid, block: &[u8]) -> Result<(), Unsent> {
-        car::push_block(&mut self.chunk, cid, block);
-        match self.chunk.len() >= CHUNK_BYTES {
-            true => self.flush().await,
-            false => Ok(()),
-        }
-    }
-
-    async fn flush(&mut self) -> Result<(), Unsent> {
-        let next = Vec::with_capacity(self.chunk.len());
-        let chunk = Bytes::from(std::mem::replace(&mut self.chunk, next));
+    async fn send(&mut self, chunk: Bytes) -> Result<(), Unsent> {
         let sent = self.clock.timeout(CHUNK_TIME_MAX, self.chunks.send(Ok(chunk))).await;
         match sent {
             Ok(Ok(())) => Ok(()),
@@ -105,53 +94,98 @@ impl Sender {
 pub(super) async fn send(source: &Source, sender: &mut Sender) -> Result<(), Unsent> {
     let AtHead { head, tree } = &*source.repo;
     let since = source.since.as_ref();
-    sender.chunk = car::header(Some(&head.commit_cid));
-    sender.block(&head.commit_cid, &head.commit_bytes).await?;
+    let mut chunk = car::header(Some(&head.commit_cid));
+    car::push_block(&mut chunk, &head.commit_cid, &head.commit_bytes);
     if since.is_some_and(|since| since.as_str() >= head.rev.as_str()) {
-        return sender.flush().await;
+        return sender.send(chunk.into()).await;
     }
-    let mut once = Once::of(tree.clone()).await?;
-    let rows = records::stream_values(&source.snapshot, source.owner.account, since);
-    let mut values = Values { rows, next: None };
-    let mut walk = tree.walk();
-    while let Some(step) = walk.advance() {
-        let (path, cid) = match step {
-            Step::Node(node) => {
-                sender.block(&node.cid(), node.block()).await?;
-                continue;
-            }
-            Step::Record { path, cid } => (path, cid),
-        };
-        match values.take_at(path).await? {
-            Some(record) if record.cid == cid => {
-                if once.is_first(&cid) {
-                    sender.block(&cid, &record.value).await?;
+    let packer = Packer {
+        owner: source.owner.clone(),
+        walk: tree.walk(),
+        once: Once::of(tree.clone()).await?,
+        rest: if since.is_some() { Rest::IsOlder } else { Rest::IsMissing },
+        chunk,
+    };
+    let mut chunks = records::stream_packed(&source.snapshot, source.owner.account, since, packer);
+    while let Some(chunk) = chunks.next().await {
+        sender.send(chunk?).await?;
+    }
+    Ok(())
+}
+
+/// What it means that the scan has no record where the tree has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It is older than what was asked for.
+    IsOlder,
+    /// The store is not as the tree says.
+    IsMissing,
+}
+
+/// Puts nodes and records into chunks, in the order of the tree; the scan hands
+/// it one record after the other.
+struct Packer {
+    owner: Owner,
+    walk: Walk,
+    once: Once,
+    rest: Rest,
+    chunk: Vec<u8>,
+}
+
+impl PackValues for Packer {
+    fn record(
+        &mut self,
+        path: &str,
+        block: BlockRef<'_>,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StoreError> {
+        loop {
+            match self.walk.advance() {
+                Some(Step::Node(node)) => {
+                    car::push_block(&mut self.chunk, &node.cid(), node.block());
+                    flush_full(&mut self.chunk, out);
                 }
-            }
-            None if since.is_some() => {}
-            _ => {
-                let what = format!("{path} changed within a snapshot");
-                return Err(corrupt(&source.owner, what).into());
+                Some(Step::Record { path: here, cid: known }) if here == path => {
+                    if known.as_bytes() != block.cid {
+                        return Err(changed(&self.owner, path));
+                    }
+                    if self.once.is_first(&known) {
+                        car::push_block(&mut self.chunk, &known, block.value);
+                        flush_full(&mut self.chunk, out);
+                    }
+                    return Ok(());
+                }
+                Some(Step::Record { .. }) if self.rest == Rest::IsOlder => {}
+                _ => return Err(changed(&self.owner, path)),
             }
         }
     }
-    sender.flush().await
-}
 
-/// The second scan, of which the walk asks for one path after the other.
-struct Values {
-    rows: RowStream<RecordValue>,
-    next: Option<RecordValue>,
-}
-
-impl Values {
-    /// Takes the next row if it stands at `path`.
-    async fn take_at(&mut self, path: &str) -> Result<Option<RecordValue>, StoreError> {
-        if self.next.is_none() {
-            self.next = self.rows.next().await.transpose()?;
+    fn end(&mut self, out: &mut Vec<Bytes>) -> Result<(), StoreError> {
+        while let Some(step) = self.walk.advance() {
+            match step {
+                Step::Node(node) => {
+                    car::push_block(&mut self.chunk, &node.cid(), node.block());
+                    flush_full(&mut self.chunk, out);
+                }
+                Step::Record { .. } if self.rest == Rest::IsOlder => {}
+                Step::Record { path, .. } => return Err(changed(&self.owner, path)),
+            }
         }
-        Ok(self.next.take_if(|record| record.path == path))
+        out.push(std::mem::take(&mut self.chunk).into());
+        Ok(())
     }
+}
+
+fn flush_full(chunk: &mut Vec<u8>, out: &mut Vec<Bytes>) {
+    if chunk.len() >= CHUNK_BYTES {
+        let next = Vec::with_capacity(chunk.len());
+        out.push(std::mem::replace(chunk, next).into());
+    }
+}
+
+fn changed(owner: &Owner, path: &str) -> StoreError {
+    corrupt(owner, format!("{path} changed within a snapshot"))
 }
 
 /// Lets each block pass once, though several paths may have it.

@@ -242,7 +242,7 @@ impl Repos {
         let head = heads::find_in(snapshot, owner.account).await?.ok_or(RepoError::NoRepo)?;
         match warm.filter(|warm| warm.head.commit_cid == head.commit_cid) {
             Some(warm) => Ok(warm),
-            None => Ok(Arc::new(warm::load_in(snapshot, owner).await?)),
+            None => self.warm.passing(snapshot, owner, &head).await,
         }
     }
 

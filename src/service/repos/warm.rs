@@ -4,26 +4,29 @@
 //! the same database. The compare-and-set of a commit notices; reads compare
 //! with the head first.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use futures_util::StreamExt;
 use moka::{policy::EvictionPolicy, sync::Cache};
+use tokio::sync::Mutex;
 
 use super::{Owner, RepoError};
 use crate::{
+    atproto::Cid,
     repo::{Tree, tree::Builder},
     store::{
         AccountId, Db, Snapshot, StoreError,
         heads::{self, Head},
-        records::{self, RecordEntry},
+        records::{self, GatherEntries},
     },
 };
 
 /// Time to load a cold tree; a million records take a second.
 const LOAD_TIME_MAX: Duration = Duration::from_secs(30);
-/// Records that are put into a tree at once. More than one such portion, which
-/// takes about a millisecond, goes to a blocking thread.
-const PORTION_RECORDS: usize = 4_096;
+/// Accounts whose exports under way are known, so that they share a tree.
+const PASSING_MAX: u64 = 64;
 /// What an entry of the cache costs beside its tree.
 const ENTRY_BYTES: usize = 1_024;
 
@@ -38,6 +41,9 @@ pub struct AtHead {
 
 pub(super) struct WarmTrees {
     trees: Cache<AccountId, Arc<AtHead>>,
+    /// Trees that exports have built for themselves, for as long as one of them
+    /// needs it. Locked while it is built, so that the others wait for it.
+    passing: Cache<AccountId, Arc<Mutex<Weak<AtHead>>>>,
 }
 
 impl WarmTrees {
@@ -49,7 +55,7 @@ impl WarmTrees {
             .max_capacity(bytes_max)
             .weigher(weigh)
             .eviction_policy(EvictionPolicy::lru());
-        Self { trees: trees.build() }
+        Self { trees: trees.build(), passing: Cache::new(PASSING_MAX) }
     }
 
     /// Returns the repository as it was last seen here.
@@ -74,6 +80,24 @@ impl WarmTrees {
     /// Returns the repository as it was last seen here, if it is warm.
     pub fn peek(&self, owner: &Owner) -> Option<Arc<AtHead>> {
         self.trees.get(&owner.account)
+    }
+
+    /// Returns the repository as a snapshot has it, without making it warm.
+    pub async fn passing(
+        &self,
+        snapshot: &Snapshot,
+        owner: &Owner,
+        head: &Head,
+    ) -> Result<Arc<AtHead>, RepoError> {
+        let slot = self.passing.get_with(owner.account, Arc::default);
+        let mut built = slot.lock().await;
+        let same = |at: &Arc<AtHead>| at.head.commit_cid == head.commit_cid;
+        if let Some(at_head) = built.upgrade().filter(same) {
+            return Ok(at_head);
+        }
+        let at_head = Arc::new(load_in(snapshot, owner).await?);
+        *built = Arc::downgrade(&at_head);
+        Ok(at_head)
     }
 
     pub fn put(&self, owner: &Owner, at_head: AtHead) {
@@ -109,39 +133,36 @@ pub(in crate::service) async fn load_in(
     owner: &Owner,
 ) -> Result<AtHead, RepoError> {
     let head = heads::find_in(snapshot, owner.account).await?.ok_or(RepoError::NoRepo)?;
-    let mut entries =
-        records::stream_entries(snapshot, owner.account).ready_chunks(PORTION_RECORDS);
-    let mut builder = Builder::new();
-    let mut portion = Vec::new();
-    while let Some(rows) = entries.next().await {
-        for row in rows {
-            portion.push(row?);
-        }
-        if portion.len() >= PORTION_RECORDS {
-            let full = std::mem::take(&mut portion);
-            let add = move || add(builder, full);
-            builder =
-                tokio::task::spawn_blocking(add).await?.map_err(|what| corrupt(owner, what))?;
-        }
-    }
-    let builder = add(builder, portion).map_err(|what| corrupt(owner, what))?;
-    let tree = builder.finish();
+    let building = Building { owner: owner.clone(), builder: Builder::new() };
+    let tree = records::gather(snapshot, owner.account, building).await?;
     if tree.root() != head.data {
         let what =
             format!("the records make the root {}, the head signs {}", tree.root(), head.data);
-        return Err(corrupt(owner, what));
+        return Err(corrupt(owner, what).into());
     }
     Ok(AtHead { head, tree })
 }
 
-fn add(mut builder: Builder, entries: Vec<RecordEntry>) -> Result<Builder, String> {
-    for entry in entries {
-        builder.push(&entry.path, entry.cid).map_err(|error| error.to_string())?;
-    }
-    Ok(builder)
+/// A tree that grows while its records are read.
+struct Building {
+    owner: Owner,
+    builder: Builder,
 }
 
-fn corrupt(owner: &Owner, what: String) -> RepoError {
+impl GatherEntries for Building {
+    type Made = Tree;
+
+    fn entry(&mut self, path: &str, cid: Cid) -> Result<(), StoreError> {
+        let pushed = self.builder.push(path, cid);
+        pushed.map_err(|error| corrupt(&self.owner, error.to_string()))
+    }
+
+    fn made(self) -> Tree {
+        self.builder.finish()
+    }
+}
+
+fn corrupt(owner: &Owner, what: String) -> StoreError {
     let key = owner.did.as_str().to_owned();
-    RepoError::Store(StoreError::Corrupt { table: "records".to_owned(), key, what })
+    StoreError::Corrupt { table: "records".to_owned(), key, what }
 }

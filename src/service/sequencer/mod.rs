@@ -38,8 +38,10 @@ pub use subscription::{Ended, History, Subscription};
 const LOG_PAGE_EVENTS: u32 = 100;
 /// What a subscriber takes from the ring at once.
 const TAKE: Take = Take { events_max: 64, bytes_max: 1 << 20 };
-/// The newest events in memory: minutes of a busy server, and at most 32 MB.
-const RING: RingLimits = RingLimits { events_max: 10_000, bytes_max: 32 << 20 };
+/// The newest events in memory: minutes of a busy server.
+const RING_EVENTS_MAX: usize = 10_000;
+/// Bytes of them, unless the operator's memory says otherwise.
+const RING_BYTES_MAX: u64 = 32 << 20;
 /// How much longer than the window events are kept, so that a subscriber who
 /// starts at its edge has time to read them.
 const PRUNE_GRACE: Duration = Duration::from_secs(60 * 60);
@@ -55,6 +57,8 @@ pub struct SequencerSettings {
     pub lag_events_max: u64,
     /// Subscribers at once; each costs about 21 KiB.
     pub subscribers_max: usize,
+    /// Bytes of the newest events that are kept in memory.
+    pub ring_bytes_max: u64,
 }
 
 impl Default for SequencerSettings {
@@ -63,7 +67,15 @@ impl Default for SequencerSettings {
             backfill: Duration::from_secs(72 * 60 * 60),
             lag_events_max: 5_000,
             subscribers_max: 2_000,
+            ring_bytes_max: RING_BYTES_MAX,
         }
+    }
+}
+
+impl SequencerSettings {
+    fn ring(&self) -> RingLimits {
+        let bytes_max = usize::try_from(self.ring_bytes_max).unwrap_or(usize::MAX);
+        RingLimits { events_max: RING_EVENTS_MAX, bytes_max }
     }
 }
 
@@ -129,7 +141,7 @@ impl Sequencer {
             db,
             clock,
             settings,
-            ring: Mutex::new(Ring::new(head, RING)),
+            ring: Mutex::new(Ring::new(head, settings.ring())),
             turn: tokio::sync::Mutex::new(()),
             head: watch::Sender::new(head),
             places: Arc::new(Semaphore::new(settings.subscribers_max)),

@@ -17,6 +17,7 @@ const SETTINGS: SequencerSettings = SequencerSettings {
     backfill: Duration::from_secs(72 * 60 * 60),
     lag_events_max: 50,
     subscribers_max: 3,
+    ring_bytes_max: 1 << 20,
 };
 
 /// A store with a sequencer over it.

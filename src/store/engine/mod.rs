@@ -28,7 +28,9 @@ use sqlite::{Sqlite, SqliteSnapshot};
 
 pub(in crate::store) use row::{BadColumn, Row};
 pub(in crate::store) use statement::{Dialect, Sql, Statement, Value};
+use stream::Each;
 pub use stream::RowStream;
+pub(in crate::store) use stream::{Shape, Unshaped};
 
 /// Which database, and where.
 #[derive(Clone)]
@@ -58,12 +60,22 @@ pub struct DbSettings {
     pub readers_max: u32,
     /// Snapshots that may be open at once; each holds a connection.
     pub snapshots_max: u32,
+    /// Bytes of pages that SQLite's writer keeps.
+    pub writer_pages_bytes: u64,
+    /// Bytes of pages that each of SQLite's readers keeps.
+    pub reader_pages_bytes: u64,
 }
 
 impl DbSettings {
     /// Takes the usual numbers for a database.
     pub fn new(location: Location) -> Self {
-        Self { location, readers_max: 8, snapshots_max: 16 }
+        Self {
+            location,
+            readers_max: 8,
+            snapshots_max: 16,
+            writer_pages_bytes: 64 << 20,
+            reader_pages_bytes: 4 << 20,
+        }
     }
 }
 
@@ -290,9 +302,18 @@ impl Snapshot {
         statement: Statement,
         read: Read<T>,
     ) -> RowStream<T> {
+        self.stream_shaped(statement, Each(read))
+    }
+
+    /// Streams what `shape` makes of the rows.
+    pub(in crate::store) fn stream_shaped<S: Shape>(
+        &self,
+        statement: Statement,
+        shape: S,
+    ) -> RowStream<S::Item> {
         match &self.view {
-            View::Sqlite(snapshot) => snapshot.stream(statement, read),
-            View::Postgres(snapshot) => snapshot.stream(statement, read),
+            View::Sqlite(snapshot) => snapshot.stream(statement, shape),
+            View::Postgres(snapshot) => snapshot.stream(statement, shape),
         }
     }
 }

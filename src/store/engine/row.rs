@@ -49,7 +49,8 @@ impl<'a> Row<'a> {
         int.ok_or(BadColumn { index })
     }
 
-    fn text(&self, index: usize) -> Result<Option<&'a str>, BadColumn> {
+    /// Reads a text where it lies; nothing for NULL.
+    pub(in crate::store) fn text(&self, index: usize) -> Result<Option<&'a str>, BadColumn> {
         let text = match self {
             Self::Sqlite(row) => row.get_ref(index).ok().and_then(|v| v.as_str_or_null().ok()),
             Self::Postgres(row) => row.try_get(index).ok(),
@@ -57,7 +58,8 @@ impl<'a> Row<'a> {
         text.ok_or(BadColumn { index })
     }
 
-    fn bytes(&self, index: usize) -> Result<Option<&'a [u8]>, BadColumn> {
+    /// Reads bytes where they lie; nothing for NULL.
+    pub(in crate::store) fn bytes(&self, index: usize) -> Result<Option<&'a [u8]>, BadColumn> {
         let bytes = match self {
             Self::Sqlite(row) => row.get_ref(index).ok().and_then(|v| v.as_blob_or_null().ok()),
             Self::Postgres(row) => row.try_get(index).ok(),

@@ -13,7 +13,7 @@ use std::{
 use futures_util::Stream;
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::deadline::Deadline;
+use super::{BadColumn, Read, Row, deadline::Deadline};
 use crate::store::StoreError;
 
 /// Rows that travel together at most.
@@ -37,6 +37,49 @@ enum State<T> {
     Idle(Box<dyn FnOnce(Scan<T>) + Send>),
     Running { chunks: mpsc::Receiver<Vec<T>>, rows: VecDeque<T>, failure: Failure },
     Ended,
+}
+
+/// What becomes of the rows of a scan, on the scan's own thread: what need not
+/// travel is not made.
+pub(in crate::store) trait Shape: Send + 'static {
+    /// What travels to the reader.
+    type Item: Send + 'static;
+
+    /// Takes a row, and puts out what is ready, with what it weighs in bytes.
+    fn row(&mut self, row: &Row<'_>, out: &mut Vec<(Self::Item, usize)>) -> Result<(), Unshaped>;
+
+    /// Puts out what is left when all rows were shown.
+    fn end(&mut self, out: &mut Vec<(Self::Item, usize)>) -> Result<(), StoreError>;
+}
+
+/// Why a row was not taken.
+pub(in crate::store) enum Unshaped {
+    /// A column cannot be read.
+    Column(BadColumn),
+    /// It does not fit to what was known.
+    Store(StoreError),
+}
+
+impl From<BadColumn> for Unshaped {
+    fn from(bad: BadColumn) -> Self {
+        Self::Column(bad)
+    }
+}
+
+/// Each row by itself.
+pub(super) struct Each<T>(pub(super) Read<T>);
+
+impl<T: Send + 'static> Shape for Each<T> {
+    type Item = T;
+
+    fn row(&mut self, row: &Row<'_>, out: &mut Vec<(T, usize)>) -> Result<(), Unshaped> {
+        out.push(((self.0)(row)?, row.size_bytes()));
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut Vec<(T, usize)>) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// The sending end of a stream, used by the scan.
@@ -79,6 +122,15 @@ impl<T> Scan<T> {
             return self.flush(deadline);
         }
         Ok(())
+    }
+
+    /// Sends what was put out.
+    pub(super) fn send_all(
+        &mut self,
+        out: &mut Vec<(T, usize)>,
+        deadline: Deadline,
+    ) -> Result<(), Stop> {
+        out.drain(..).try_for_each(|(item, bytes)| self.send(item, bytes, deadline))
     }
 
     /// Sends what has not been sent.

@@ -10,7 +10,11 @@ use tokio::{
 };
 
 use super::{
-    super::{Read, Row, RowStream, Statement, deadline::Deadline, stream::Scan},
+    super::{
+        Read, Row, RowStream, Statement,
+        deadline::Deadline,
+        stream::{Scan, Shape, Unshaped},
+    },
     statements,
 };
 use crate::store::StoreError;
@@ -61,16 +65,15 @@ impl PostgresSnapshot {
         statements::row(&mut **tx, statement, read).await
     }
 
-    pub(in crate::store::engine) fn stream<T: Send + 'static>(
+    pub(in crate::store::engine) fn stream<S: Shape>(
         &self,
         statement: Statement,
-        read: Read<T>,
-    ) -> RowStream<T> {
+        mut shape: S,
+    ) -> RowStream<S::Item> {
         let (held, deadline) = (Arc::clone(&self.held), self.deadline);
         RowStream::new(move |mut scan| {
             let mut tx = held.tx.blocking_lock();
-            let scanned =
-                scan_rows(&mut tx, &statement, read, Sending { scan: &mut scan, deadline });
+            let scanned = scan_rows(&mut tx, &statement, &mut shape, (&mut scan, deadline));
             if let Err(error) = scanned {
                 scan.fail(error);
             }
@@ -78,19 +81,13 @@ impl PostgresSnapshot {
     }
 }
 
-/// To whom rows go, and until when.
-struct Sending<'a, T> {
-    scan: &'a mut Scan<T>,
-    deadline: Deadline,
-}
-
-fn scan_rows<T>(
+fn scan_rows<S: Shape>(
     tx: &mut Transaction<'static, sqlx::Postgres>,
     statement: &Statement,
-    read: Read<T>,
-    sending: Sending<'_, T>,
+    shape: &mut S,
+    (scan, deadline): (&mut Scan<S::Item>, Deadline),
 ) -> Result<(), StoreError> {
-    let Sending { scan, deadline } = sending;
+    let mut out = Vec::new();
     deadline.check()?;
     // A scan has a thread to itself, which may block.
     let runtime = Handle::current();
@@ -98,12 +95,17 @@ fn scan_rows<T>(
     loop {
         let next = runtime.block_on(fetching.try_next());
         let Some(row) = next.map_err(|e| StoreError::engine("reading", e))? else { break };
-        let bytes = Row::Postgres(&row).size_bytes();
-        if scan.send(statements::read_row(&row, statement, read)?, bytes, deadline).is_err() {
+        match shape.row(&Row::Postgres(&row), &mut out) {
+            Ok(()) => {}
+            Err(Unshaped::Column(bad)) => return Err(statement.corrupt(bad)),
+            Err(Unshaped::Store(error)) => return Err(error),
+        }
+        if scan.send_all(&mut out, deadline).is_err() {
             return Ok(());
         }
     }
+    shape.end(&mut out)?;
     // A reader that left does not want the rest.
-    let _ = scan.flush(deadline);
+    let _ = scan.send_all(&mut out, deadline).and_then(|()| scan.flush(deadline));
     Ok(())
 }

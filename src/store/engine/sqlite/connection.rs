@@ -15,18 +15,14 @@ use crate::store::StoreError;
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Prepared statements that a connection keeps: more than there are.
 const STATEMENTS_MAX: usize = 512;
-/// Page cache of the writer, in KiB, filled as it is needed.
-const WRITER_CACHE_KIB: i64 = 64 << 10;
-/// Page cache of a reader, in KiB.
-const READER_CACHE_KIB: i64 = 4 << 10;
 /// Bytes of a page of a new database. A record of the usual size fits in it
 /// beside others, and a commit touches three or four of them.
 const PAGE_BYTES: i64 = 8 << 10;
 /// To how many bytes the log is cut when it starts again from its beginning.
 const LOG_KEPT_BYTES: i64 = 64 << 20;
 
-/// Opens the connection that writes, and creates the database.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the connection that writes, and creates the database; with a cache of pages that is filled as it is needed.
+pub(super) fn open_writer(path: &Path, pages_bytes: u64) -> Result<Connection, StoreError> {
     let failed = |e| StoreError::engine("opening the database to write", e);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -42,7 +38,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", cache_size(pages_bytes))?;
         connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
         // The checkpointer does it, on its own thread.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -68,7 +64,7 @@ pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens a connection that cannot write.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(path: &Path, pages_bytes: u64) -> Result<Connection, StoreError> {
     let failed = |e| StoreError::engine("opening the database to read", e);
     // Not opened read-only: that could not build the index of a log that a
     // crash left behind.
@@ -79,13 +75,18 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "query_only", "ON")?;
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", cache_size(pages_bytes))?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(())
     };
     set_up().map_err(failed)?;
     Ok(connection)
+}
+
+/// Bytes as the pragma takes them: a negative number of KiB.
+fn cache_size(bytes: u64) -> i64 {
+    i64::try_from(bytes / 1_024).map_or(i64::MIN, |kib| -kib)
 }
 
 impl ToSql for Value {

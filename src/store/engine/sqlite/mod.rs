@@ -53,7 +53,7 @@ impl Sqlite {
             made.map_err(|e| StoreError::disk("creating the data folder", e))?;
         }
         let ownership = Ownership::take(path)?;
-        let mut connection = connection::open_writer(path)?;
+        let mut connection = connection::open_writer(path, settings.writer_pages_bytes)?;
         migrate(&mut connection)?;
         let readers = Arc::new(readers(path, settings));
         let (queue, waiting) = queue::queue();
@@ -80,7 +80,7 @@ impl Sqlite {
     /// Opens the file beside whoever owns it. Blocks.
     pub(super) fn open_to_read(path: &Path, settings: &DbSettings) -> Result<Self, StoreError> {
         let readers = readers(path, settings);
-        let applied = connection::open_reader(path)?;
+        let applied = connection::open_reader(path, settings.reader_pages_bytes)?;
         let missing = migrations::pending(&applied_migrations(&applied)?)?.len();
         if missing > 0 {
             let text = "it was written by an older version; start the server once".to_owned();
@@ -128,7 +128,7 @@ impl Sqlite {
 }
 
 fn readers(path: &Path, settings: &DbSettings) -> Readers {
-    Readers::new(PathBuf::from(path), settings.readers_max, settings.snapshots_max)
+    Readers::new(PathBuf::from(path), settings)
 }
 
 /// Brings the tables up to date.

@@ -14,7 +14,11 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    super::{BadColumn, Read, Row, RowStream, Statement, deadline::Deadline, stream::Scan},
+    super::{
+        BadColumn, DbSettings, Read, Row, RowStream, Statement,
+        deadline::Deadline,
+        stream::{Scan, Shape, Unshaped},
+    },
     connection::{self, Flow},
 };
 use crate::store::StoreError;
@@ -23,6 +27,8 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
+    /// Bytes of pages that each keeps.
+    pages_bytes: u64,
     idle: Mutex<Vec<Connection>>,
     /// Room for short reads.
     short: Arc<Semaphore>,
@@ -35,9 +41,11 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, readers_max: u32, snapshots_max: u32) -> Self {
+    pub(super) fn new(path: PathBuf, settings: &DbSettings) -> Self {
+        let DbSettings { readers_max, snapshots_max, reader_pages_bytes, .. } = *settings;
         Self {
             path,
+            pages_bytes: reader_pages_bytes,
             idle: Mutex::default(),
             short: Arc::new(Semaphore::new(readers_max as usize)),
             long: Arc::new(Semaphore::new(snapshots_max as usize)),
@@ -48,7 +56,7 @@ impl Readers {
 
     fn connection(&self) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().pop();
-        idle.map_or_else(|| connection::open_reader(&self.path), Ok)
+        idle.map_or_else(|| connection::open_reader(&self.path, self.pages_bytes), Ok)
     }
 
     fn give_back(&self, connection: Connection) {
@@ -196,14 +204,15 @@ impl SqliteSnapshot {
         self.held.with(|connection| first_row(connection, statement, read))
     }
 
-    pub(in crate::store::engine) fn stream<T: Send + 'static>(
+    pub(in crate::store::engine) fn stream<S: Shape>(
         &self,
         statement: Statement,
-        read: Read<T>,
-    ) -> RowStream<T> {
+        mut shape: S,
+    ) -> RowStream<S::Item> {
         let held = Arc::clone(&self.held);
         RowStream::new(move |mut scan| {
-            let scanned = held.with(|c| scan_rows(c, &statement, read, &mut scan, held.deadline));
+            let sending = (&mut scan, held.deadline);
+            let scanned = held.with(|c| scan_rows(c, &statement, &mut shape, sending));
             if let Err(error) = scanned {
                 scan.fail(error);
             }
@@ -211,23 +220,29 @@ impl SqliteSnapshot {
     }
 }
 
-fn scan_rows<T>(
+fn scan_rows<S: Shape>(
     connection: &Connection,
     statement: &Statement,
-    read: Read<T>,
-    scan: &mut Scan<T>,
-    deadline: Deadline,
+    shape: &mut S,
+    (scan, deadline): (&mut Scan<S::Item>, Deadline),
 ) -> Result<(), StoreError> {
-    let mut stopped = false;
+    let (mut stopped, mut failure, mut out) = (false, None, Vec::new());
     let show = |row: &Row<'_>| -> Result<Flow, BadColumn> {
-        let sent = scan.send(read(row)?, row.size_bytes(), deadline);
-        stopped = sent.is_err();
-        Ok(if stopped { Flow::Stop } else { Flow::On })
+        match shape.row(row, &mut out) {
+            Ok(()) => stopped = scan.send_all(&mut out, deadline).is_err(),
+            Err(Unshaped::Column(bad)) => return Err(bad),
+            Err(Unshaped::Store(error)) => failure = Some(error),
+        }
+        Ok(if stopped || failure.is_some() { Flow::Stop } else { Flow::On })
     };
     connection::query(connection, statement, show)?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     if !stopped {
+        shape.end(&mut out)?;
         // A reader that left does not want the rest.
-        let _ = scan.flush(deadline);
+        let _ = scan.send_all(&mut out, deadline).and_then(|()| scan.flush(deadline));
     }
     Ok(())
 }
